@@ -1,0 +1,106 @@
+/**
+ * The arrows of the house. In core every room may reach the rooms before it, `ports/` and `protocol/`; packages reach
+ * each other through their published entry points only.
+ */
+
+const core = "^packages/core/src"
+
+/** The rooms that data flows through. A session, where it comes in and goes out, calls all the others. */
+const flow = ["ingest", "feed", "compaction", "processing", "session", "server"]
+
+/** What each room may import besides itself. */
+const rooms = {
+  ports: [],
+  // The error table of protocol/ names the errors of ports/.
+  protocol: ["ports"],
+  ...Object.fromEntries(flow.map((room, index) => [room, ["ports", "protocol", ...flow.slice(0, index)]])),
+  client: ["protocol"],
+  memory: ["ports", "protocol"],
+  conformance: ["ports", "protocol", "index.ts", "client/index.ts"]
+}
+
+/** A folder of core, or one of its entry points. */
+const place = (name) => `${core}/${name.endsWith(".ts") ? `${name.replace(".", "\\.")}$` : `${name}/`}`
+
+const roomRules = Object.entries(rooms).map(([room, allowed]) => ({
+  name: `room-${room}`,
+  comment: `${room}/ imports ${allowed.length === 0 ? "no other room" : `only ${allowed.join(", ")}`}`,
+  severity: "error",
+  from: { path: place(room) },
+  to: {
+    path: `${core}/`,
+    pathNot: [room, ...allowed].map(place)
+  }
+}))
+
+module.exports = {
+  forbidden: [
+    ...roomRules,
+    {
+      name: "protocol-takes-types-of-ports",
+      comment: "protocol/ ships to browsers with the client: of ports/ it may only use types",
+      severity: "error",
+      from: { path: place("protocol") },
+      to: { path: place("ports"), dependencyTypesNot: ["type-only"] }
+    },
+    {
+      name: "no-unknown-room",
+      comment: "a new folder in core needs its place in this file",
+      severity: "error",
+      from: { path: `${core}/`, pathNot: [`${core}/index\\.ts$`, ...Object.keys(rooms).map(place)] },
+      to: {}
+    },
+    {
+      name: "no-node-in-core",
+      comment: "core and adapter-hono run on any runtime",
+      severity: "error",
+      from: { path: "^packages/(core|adapter-hono)/src/" },
+      to: { dependencyTypes: ["core"] }
+    },
+    {
+      name: "public-entry-points",
+      comment: "a package is imported by its name, so by what it publishes",
+      severity: "error",
+      from: { path: "^((?:packages|examples)/[^/]+|docs)/" },
+      to: {
+        path: "^(packages|examples)/[^/]+/",
+        pathNot: "^$1/",
+        dependencyTypesNot: ["aliased-tsconfig", "aliased-workspace"]
+      }
+    },
+    {
+      name: "only-core-is-shared",
+      comment: "adapters and storages stand on core and on nothing of each other",
+      severity: "error",
+      from: { path: "^packages/([^/]+)/src/" },
+      to: { path: "^packages/[^/]+/", pathNot: ["^packages/$1/", "^packages/core/"] }
+    },
+    {
+      name: "no-dev-dependency-in-src",
+      comment: "what ships may only import what its package.json promises",
+      severity: "error",
+      from: { path: "^packages/[^/]+/src/" },
+      to: {
+        dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"],
+        dependencyTypesNot: ["npm", "npm-peer"]
+      }
+    },
+    {
+      name: "src-without-tests",
+      comment: "tests may use sources, not the other way",
+      severity: "error",
+      from: { path: "^(packages|examples)/[^/]+/src/" },
+      to: { path: "^(packages|examples)/[^/]+/test/" }
+    },
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } }
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^(packages|examples)/[^/]+/(dist|coverage|node_modules)/" },
+    tsPreCompilationDeps: true,
+    combinedDependencies: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "types", "node", "default"] }
+  }
+}

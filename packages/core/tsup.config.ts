@@ -1,0 +1,17 @@
+import { defineConfig } from "tsup"
+
+export default defineConfig({
+  entry: {
+    index: "src/index.ts",
+    client: "src/client/index.ts",
+    protocol: "src/protocol/index.ts",
+    conformance: "src/conformance/index.ts"
+  },
+  format: ["esm", "cjs"],
+  // The entry points share classes (errors, services): each must exist once, in CommonJS too.
+  splitting: true,
+  dts: true,
+  sourcemap: true,
+  clean: true,
+  target: "es2022"
+})

@@ -1,0 +1,36 @@
+import { existsSync, readdirSync } from "node:fs"
+import { basename, join, resolve } from "node:path"
+import { defineConfig } from "vitest/config"
+import tsconfig from "./tsconfig.json" with { type: "json" }
+
+const minute = 60_000
+
+/** Tests import the sources of the other packages, so they need no build and can't meet a stale one. */
+const alias = Object.entries(tsconfig.compilerOptions.paths).map(([name, [path = ""]]) => ({
+  find: new RegExp(`^${name}$`),
+  replacement: resolve(import.meta.dirname, path)
+}))
+
+const folders = ["packages", "examples"]
+  .filter((parent) => existsSync(parent))
+  .flatMap((parent) => readdirSync(parent).map((name) => join(parent, name)))
+  .concat("docs")
+  .filter((folder) => existsSync(join(folder, "test")))
+
+/** `vitest run` keeps counts small; `vitest run --mode long` gives the tests `EVENTLOG_TEST_LONG` and time for it. */
+export default defineConfig(({ mode }) => {
+  const long = mode === "long" || process.env.EVENTLOG_TEST_LONG !== undefined
+  return {
+    resolve: { alias },
+    test: {
+      projects: folders.map((folder) => ({
+        extends: true as const,
+        test: { name: basename(folder), root: folder, include: ["test/**/*.test.ts"] }
+      })),
+      env: long ? { EVENTLOG_TEST_LONG: "1" } : {},
+      testTimeout: long ? 10 * minute : minute / 3,
+      hookTimeout: minute / 2,
+      coverage: { provider: "v8", include: ["**/src/**/*.ts"], reporter: ["text-summary", "html"] }
+    }
+  }
+})
