@@ -1,0 +1,68 @@
+import { Context, Data, type Effect } from "effect"
+import type { StoreId } from "./StoreId.ts"
+
+/**
+ * A public key could not be resolved or mapped.
+ *
+ * - `NotMapped`: the key belongs to no store (any more).
+ * - `AlreadyAssigned`: the key belongs, or once belonged, to another store. A key may only ever return to its own:
+ *   a device's cursor and journal belong to it. A user who moves to another store gets a new device identity.
+ * - `Unavailable`: the registry can't answer now.
+ */
+export class EventLogServerStoreRegistryError extends Data.TaggedError("EventLogServerStoreRegistryError")<{
+  readonly reason: "NotMapped" | "AlreadyAssigned" | "Unavailable"
+  readonly publicKey?: string | undefined
+  readonly storeId?: StoreId | undefined
+  readonly message?: string | undefined
+  readonly cause?: unknown
+}> {}
+
+/** A public key, its store, and the Ed25519 key that it proves itself with (32 bytes; `undefined`: none bound yet). */
+export interface KeyMapping {
+  readonly publicKey: string
+  readonly storeId: StoreId
+  readonly signingPublicKey: Uint8Array | undefined
+}
+
+/** Which public key belongs to which store, and which signing key is its own. Durable domain state. */
+export class EventLogServerStoreRegistry extends Context.Service<
+  EventLogServerStoreRegistry,
+  {
+    /** The store of a key; `NotMapped` when it has none or was removed. */
+    readonly resolve: (publicKey: string) => Effect.Effect<StoreId, EventLogServerStoreRegistryError>
+    /**
+     * Maps a key to a store, or back to it after `remove`; the same pair again is no error. With a signing key it also
+     * binds that key, in the same atomic step and in place of the one bound before: this is the administrator's call.
+     */
+    readonly assign: (options: {
+      readonly publicKey: string
+      readonly storeId: StoreId
+      readonly signingPublicKey?: Uint8Array | undefined
+    }) => Effect.Effect<void, EventLogServerStoreRegistryError>
+    /**
+     * First contact of a device: maps and binds a key that was never mapped, in one atomic step. Of two that race the
+     * first one stands; the answer is the mapping in force, so the caller sees whether it is its own. Fails
+     * `NotMapped` for a key that was removed, since only `assign` brings one back.
+     */
+    readonly enroll: (options: {
+      readonly publicKey: string
+      readonly storeId: StoreId
+      readonly signingPublicKey: Uint8Array
+    }) => Effect.Effect<KeyMapping, EventLogServerStoreRegistryError>
+    /**
+     * Binds a signing key to a mapped key that has none, and answers the one that is bound: its own or the first
+     * one's. Fails `NotMapped` without binding anything.
+     */
+    readonly bind: (options: {
+      readonly publicKey: string
+      readonly signingPublicKey: Uint8Array
+    }) => Effect.Effect<Uint8Array, EventLogServerStoreRegistryError>
+    /** Ends a key's access. Its store and its signing key are remembered. Removing an unknown key is no error. */
+    readonly remove: (publicKey: string) => Effect.Effect<void, EventLogServerStoreRegistryError>
+    /** Up to `limit` mapped keys in a stable order, those after `after`; `undefined` starts over. */
+    readonly list: (
+      after: string | undefined,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<KeyMapping>, EventLogServerStoreRegistryError>
+  }
+>()("@eventlog-server/core/EventLogServerStoreRegistry") {}

@@ -1,0 +1,30 @@
+import { Data, Formatter } from "effect"
+
+/**
+ * A backend could not do what it was asked: the database is away, a disk is full, a row is corrupt.
+ *
+ * It is an answer, never a defect: rooms wait and retry when it is `retryable`, and tell the client to.
+ */
+export class StorageError extends Data.TaggedError("StorageError")<{
+  /** The port member that failed, such as `"FeedStore.append"`. */
+  readonly operation: string
+  /** Whether the same call may succeed later without anybody changing anything. */
+  readonly retryable: boolean
+  /** What the driver said. It goes to logs, never to clients. */
+  readonly cause: unknown
+}> {
+  // Made at once: test runners replace causes by copies, of which a getter can tell nothing any more.
+  override readonly message: string =
+    `${this.operation} failed${this.retryable ? " for now" : ""}: ${Formatter.format(this.cause)}`
+}
+
+/**
+ * The store was erased (`FeedAdmin.erase`). Its id is never used again; nothing can be read from or written to it.
+ */
+export class StoreErasedError extends Data.TaggedError("StoreErasedError")<{
+  readonly storeId: string
+}> {
+  override get message(): string {
+    return `Store "${this.storeId}" was erased`
+  }
+}

@@ -1,0 +1,33 @@
+export { changesMessage, changesPrefix, encodeRemoteEntry } from "./changes.ts"
+export { ChunkError, ChunkJoiner, chunkBytes, chunkOverheadBytes, splitMessage } from "./chunks.ts"
+export {
+  DecodeError,
+  decodeRequestUnencrypted,
+  decodeResponseUnencrypted,
+  encodeRequestUnencrypted,
+  encodeResponseUnencrypted
+} from "./codec.ts"
+export { type Correlation, type DomainError, RequestError, reasons, toErrorFrame } from "./errors.ts"
+export { type AnnouncedLimits, announcedLimits, defaultLimits, entryBytes, type Limits } from "./limits.ts"
+export {
+  Ack,
+  Authenticate,
+  Authenticated,
+  CaughtUp,
+  Changes,
+  ChunkedMessage,
+  ErrorCode,
+  ErrorReason,
+  ErrorUnencrypted,
+  Hello,
+  Ping,
+  Pong,
+  ProtocolRequestUnencrypted,
+  ProtocolResponseUnencrypted,
+  protocolVersion,
+  RequestChanges,
+  StopChanges,
+  Subscribed,
+  subprotocol,
+  WriteEntries
+} from "./messages.ts"

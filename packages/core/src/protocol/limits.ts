@@ -1,0 +1,139 @@
+/**
+ * Every bound of the protocol and the server, in one place. Each is an option of the server; the defaults stand here.
+ *
+ * Those that a client must know are announced in `Hello` (`AnnouncedLimits`).
+ */
+export interface Limits {
+  /** Bytes of one websocket frame; a bigger one closes the connection with 1009. @default 1 MiB */
+  readonly maxFrameBytes: number
+  /** Bytes of one message, put together from its chunks. @default 16 MiB */
+  readonly maxMessageBytes: number
+  /** Chunked messages that one side may have begun and not finished, per connection. @default 4 */
+  readonly maxChunkedMessages: number
+  /** Entries of one `WriteEntries`. @default 1_000 */
+  readonly maxBatchEntries: number
+  /** Bytes of one entry: payload, event name and primary key together. @default 4 MiB */
+  readonly maxEntryBytes: number
+  /** UTF-8 bytes of an event name. @default 255 */
+  readonly maxEventBytes: number
+  /** UTF-8 bytes of a primary key. @default 4_096 */
+  readonly maxPrimaryKeyBytes: number
+  /** UTF-8 bytes of a public key. @default 512 */
+  readonly maxPublicKeyBytes: number
+  /** How far an entry's id may be ahead of the server's clock, in milliseconds. @default 24 hours */
+  readonly maxClockSkewMillis: number
+  /** Write requests of one connection that were not answered yet. @default 64 */
+  readonly maxPendingWrites: number
+  /** Bytes received and not yet answered, per connection; beyond it closes with 1008. @default 32 MiB */
+  readonly maxInboundBytes: number
+  /** Bytes of a frame on a connection that has proved no key yet; beyond it closes with 1008. @default 16 KiB */
+  readonly maxUnprovedFrameBytes: number
+  /** Frames received and not yet handled, per connection; beyond it closes with 1008. @default 1_024 */
+  readonly maxInboundFrames: number
+  /** Bytes queued to one peer above which its subscriptions leave the live tail until it drained. @default 1 MiB */
+  readonly outboundHighWaterBytes: number
+  /** Bytes queued to one peer above which the connection is closed with 1008: it doesn't read. @default 32 MiB */
+  readonly maxOutboundBytes: number
+  /** Keys that one connection may prove. @default 16 */
+  readonly maxKeys: number
+  /** Failed proofs after which a connection is closed with 1008. @default 5 */
+  readonly maxFailedProofs: number
+  /** Subscriptions of one connection, one per proved key. @default 16 */
+  readonly maxSubscriptions: number
+  /** Connections of this process; beyond it they are closed with 1013. @default 20_000 */
+  readonly maxConnections: number
+  /** Requests a second of one connection, as a token bucket that holds two seconds' worth. @default 5_000 */
+  readonly maxRequestsPerSecond: number
+  /** Bytes waiting to be appended to one store; beyond it writes are refused for now. @default 64 MiB */
+  readonly maxPendingStoreBytes: number
+  /** Records of one append. @default 2_000 */
+  readonly maxAppendEntries: number
+  /** Bytes of one append, unless a single request is bigger. @default 8 MiB */
+  readonly maxAppendBytes: number
+  /** Entries of one page of a feed, and so of one `Changes`. @default 512 */
+  readonly maxPageEntries: number
+  /** Bytes of one page of a feed, unless a single entry is bigger. @default 256 KiB */
+  readonly maxPageBytes: number
+  /** Conflicts that a handler is given, the newest ones. @default 100 */
+  readonly maxConflicts: number
+  /** Entries of one bucket (a compaction group and primary key); one with more is compacted in steps. @default 10_000 */
+  readonly maxBucketEntries: number
+  /** Bytes of one bucket; one with more is compacted in steps. @default 16 MiB */
+  readonly maxBucketBytes: number
+}
+
+/** The limits that a client must know, announced in `Hello`. */
+export type AnnouncedLimits = Pick<
+  Limits,
+  | "maxFrameBytes"
+  | "maxMessageBytes"
+  | "maxChunkedMessages"
+  | "maxBatchEntries"
+  | "maxEntryBytes"
+  | "maxEventBytes"
+  | "maxPrimaryKeyBytes"
+  | "maxClockSkewMillis"
+  | "maxPendingWrites"
+  | "maxInboundBytes"
+  | "maxSubscriptions"
+>
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/** The default of every limit. */
+export const defaultLimits: Limits = {
+  maxFrameBytes: MiB,
+  maxMessageBytes: 16 * MiB,
+  maxChunkedMessages: 4,
+  maxBatchEntries: 1_000,
+  maxEntryBytes: 4 * MiB,
+  maxEventBytes: 255,
+  maxPrimaryKeyBytes: 4_096,
+  maxPublicKeyBytes: 512,
+  maxClockSkewMillis: 24 * 60 * 60 * 1000,
+  maxPendingWrites: 64,
+  maxInboundBytes: 32 * MiB,
+  maxUnprovedFrameBytes: 16 * KiB,
+  maxInboundFrames: 1_024,
+  outboundHighWaterBytes: MiB,
+  maxOutboundBytes: 32 * MiB,
+  maxKeys: 16,
+  maxFailedProofs: 5,
+  maxSubscriptions: 16,
+  maxConnections: 20_000,
+  maxRequestsPerSecond: 5_000,
+  maxPendingStoreBytes: 64 * MiB,
+  maxAppendEntries: 2_000,
+  maxAppendBytes: 8 * MiB,
+  maxPageEntries: 512,
+  maxPageBytes: 256 * KiB,
+  maxConflicts: 100,
+  maxBucketEntries: 10_000,
+  maxBucketBytes: 16 * MiB
+}
+
+/**
+ * What an entry weighs against a limit in bytes: its payload, event name and primary key. Names count a byte per UTF-16
+ * unit, which is close enough for a bound and costs nothing.
+ */
+export const entryBytes = (entry: {
+  readonly payload: Uint8Array
+  readonly event: string
+  readonly primaryKey: string
+}): number => entry.payload.byteLength + entry.event.length + entry.primaryKey.length
+
+/** The part of the limits that `Hello` announces. */
+export const announcedLimits = (limits: Limits): AnnouncedLimits => ({
+  maxFrameBytes: limits.maxFrameBytes,
+  maxMessageBytes: limits.maxMessageBytes,
+  maxChunkedMessages: limits.maxChunkedMessages,
+  maxBatchEntries: limits.maxBatchEntries,
+  maxEntryBytes: limits.maxEntryBytes,
+  maxEventBytes: limits.maxEventBytes,
+  maxPrimaryKeyBytes: limits.maxPrimaryKeyBytes,
+  maxClockSkewMillis: limits.maxClockSkewMillis,
+  maxPendingWrites: limits.maxPendingWrites,
+  maxInboundBytes: limits.maxInboundBytes,
+  maxSubscriptions: limits.maxSubscriptions
+})
