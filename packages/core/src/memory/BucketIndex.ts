@@ -1,0 +1,116 @@
+import { EventJournal } from "effect/eventlog"
+import type { BucketBounds, BucketRange, BucketSelection, FeedEntry, PageLimits } from "../ports/FeedStore.ts"
+import { entryBytes } from "../protocol/limits.ts"
+
+interface Bucket {
+  readonly bySequence: Array<FeedEntry>
+  readonly byId: Array<FeedEntry>
+}
+
+type Compare = (entry: FeedEntry) => number
+
+/** Where the first entry stands that `compare` finds to be 0 or greater. */
+const lowerBound = (entries: ReadonlyArray<FeedEntry>, compare: Compare): number => {
+  let low = 0
+  let high = entries.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compare(entries[middle]!) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+const bySequence = (a: FeedEntry, b: FeedEntry): number => a.remoteSequence - b.remoteSequence
+
+const compareIds = (a: Uint8Array, b: Uint8Array): number =>
+  EventJournal.EntryIdOrder(a as EventJournal.EntryId, b as EventJournal.EntryId)
+
+const byNewest = (a: FeedEntry, b: FeedEntry): number => compareIds(b.entry.id, a.entry.id)
+
+const isIn = (range: BucketRange, entry: FeedEntry): boolean =>
+  entry.remoteSequence >= range.fromSequence &&
+  entry.remoteSequence <= range.toSequence &&
+  !(range.replayableOnly && entry.transportOnly) &&
+  (range.afterId === undefined || compareIds(entry.entry.id, range.afterId) > 0)
+
+/** The entries of one feed by event and primary key, ordered by sequence and by id. */
+export class BucketIndex {
+  readonly #byEvent = new Map<string, Map<string, Bucket>>()
+
+  /** Adds the entry with the greatest sequence so far. */
+  add(entry: FeedEntry): void {
+    const bucket = this.#ensure(entry.entry.event, entry.entry.primaryKey)
+    bucket.bySequence.push(entry)
+    const place = lowerBound(bucket.byId, (other) => compareIds(other.entry.id, entry.entry.id))
+    bucket.byId.splice(place, 0, entry)
+  }
+
+  select(range: BucketRange, selection: BucketSelection): ReadonlyArray<FeedEntry> {
+    const newest = selection.order === "newest"
+    const found = this.#bucketsOf(range).flatMap((bucket) =>
+      take(newest ? newestIn(bucket, range) : oldestIn(bucket, range), selection)
+    )
+    return take(found.sort(newest ? byNewest : bySequence), selection)
+  }
+
+  bounds(range: BucketRange): BucketBounds | undefined {
+    let bounds: BucketBounds | undefined
+    for (const bucket of this.#bucketsOf(range)) {
+      const first = oldestIn(bucket, range).next().value?.remoteSequence
+      const last = bucket.bySequence.findLast((entry) => isIn(range, entry))?.remoteSequence
+      if (first === undefined || last === undefined) continue
+      bounds = { first: Math.min(first, bounds?.first ?? first), last: Math.max(last, bounds?.last ?? last) }
+    }
+    return bounds
+  }
+
+  #bucketsOf(range: BucketRange): ReadonlyArray<Bucket> {
+    return Array.from(new Set(range.events)).flatMap((event) => {
+      const bucket = this.#byEvent.get(event)?.get(range.primaryKey)
+      return bucket === undefined ? [] : [bucket]
+    })
+  }
+
+  #ensure(event: string, primaryKey: string): Bucket {
+    let byKey = this.#byEvent.get(event)
+    if (byKey === undefined) {
+      byKey = new Map()
+      this.#byEvent.set(event, byKey)
+    }
+    let bucket = byKey.get(primaryKey)
+    if (bucket === undefined) {
+      bucket = { bySequence: [], byId: [] }
+      byKey.set(primaryKey, bucket)
+    }
+    return bucket
+  }
+}
+
+function* oldestIn(bucket: Bucket, range: BucketRange): Generator<FeedEntry> {
+  const start = lowerBound(bucket.bySequence, (entry) => entry.remoteSequence - range.fromSequence)
+  for (let index = start; index < bucket.bySequence.length; index++) {
+    const entry = bucket.bySequence[index]!
+    if (entry.remoteSequence > range.toSequence) return
+    if (isIn(range, entry)) yield entry
+  }
+}
+
+function* newestIn(bucket: Bucket, range: BucketRange): Generator<FeedEntry> {
+  for (let index = bucket.byId.length - 1; index >= 0; index--) {
+    const entry = bucket.byId[index]!
+    if (range.afterId !== undefined && compareIds(entry.entry.id, range.afterId) <= 0) return
+    if (isIn(range, entry)) yield entry
+  }
+}
+
+const take = (entries: Iterable<FeedEntry>, limits: PageLimits): Array<FeedEntry> => {
+  const taken: Array<FeedEntry> = []
+  let bytes = 0
+  for (const entry of entries) {
+    bytes += entryBytes(entry.entry)
+    if (taken.length >= limits.maxEntries || (taken.length > 0 && bytes > limits.maxBytes)) break
+    taken.push(entry)
+  }
+  return taken
+}

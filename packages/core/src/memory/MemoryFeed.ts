@@ -1,0 +1,54 @@
+import { EventJournal } from "effect/eventlog"
+import type { Appended, FeedEntry, FeedPage, FeedRecord, PageLimits } from "../ports/FeedStore.ts"
+import { entryBytes } from "../protocol/limits.ts"
+import { BucketIndex } from "./BucketIndex.ts"
+
+/** The feed of one store. Every method is synchronous, which makes it atomic. */
+export class MemoryFeed {
+  readonly buckets = new BucketIndex()
+  readonly #entries: Array<FeedEntry> = []
+  readonly #sizes: Array<number> = []
+  readonly #sequences = new Map<string, number>()
+
+  get head(): number {
+    return this.#entries.length
+  }
+
+  append(record: FeedRecord): Appended {
+    const known = this.#sequences.get(record.entry.idString)
+    if (known !== undefined) return { sequence: known, isNew: false }
+    const entry = copyOf({ ...record, remoteSequence: this.head + 1 })
+    this.#entries.push(entry)
+    this.#sizes.push(entryBytes(entry.entry))
+    this.#sequences.set(record.entry.idString, entry.remoteSequence)
+    this.buckets.add(entry)
+    return { sequence: entry.remoteSequence, isNew: true }
+  }
+
+  page(from: number, limits: PageLimits): FeedPage {
+    const entries: Array<FeedEntry> = []
+    let bytes = 0
+    for (let index = from - 1; index < this.head && entries.length < limits.maxEntries; index++) {
+      bytes += this.#sizes[index]!
+      if (entries.length > 0 && bytes > limits.maxBytes) break
+      entries.push(copyOf(this.#entries[index]!))
+    }
+    return { entries, head: this.head }
+  }
+}
+
+/** An entry whose bytes nobody else holds. */
+export const copyOf = (entry: FeedEntry): FeedEntry => ({
+  remoteSequence: entry.remoteSequence,
+  author: entry.author,
+  transportOnly: entry.transportOnly,
+  entry: new EventJournal.Entry(
+    {
+      id: entry.entry.id.slice() as EventJournal.EntryId,
+      event: entry.entry.event,
+      primaryKey: entry.entry.primaryKey,
+      payload: entry.entry.payload.slice()
+    },
+    { disableChecks: true }
+  )
+})

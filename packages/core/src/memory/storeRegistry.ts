@@ -1,0 +1,95 @@
+import { Effect, Layer } from "effect"
+import {
+  EventLogServerStoreRegistry,
+  EventLogServerStoreRegistryError,
+  type KeyMapping
+} from "../ports/EventLogServerStoreRegistry.ts"
+import { SortedKeys } from "./SortedKeys.ts"
+
+interface StoredMapping extends KeyMapping {
+  readonly removed: boolean
+}
+
+/** The mappings of a memory backend, removed ones included: a key may only ever return to its store. */
+export interface RegistryState {
+  readonly mappings: Map<string, StoredMapping>
+  readonly publicKeys: SortedKeys<string>
+}
+
+export const makeRegistryState = (): RegistryState => ({ mappings: new Map(), publicKeys: new SortedKeys() })
+
+const notMapped = (publicKey: string) => new EventLogServerStoreRegistryError({ reason: "NotMapped", publicKey })
+
+const mappedTo = (state: RegistryState, publicKey: string): StoredMapping | undefined => {
+  const mapping = state.mappings.get(publicKey)
+  return mapping === undefined || mapping.removed ? undefined : mapping
+}
+
+const store = (state: RegistryState, mapping: StoredMapping): void => {
+  state.mappings.set(mapping.publicKey, mapping)
+  if (mapping.removed) state.publicKeys.delete(mapping.publicKey)
+  else state.publicKeys.add(mapping.publicKey)
+}
+
+const handOut = ({ publicKey, storeId, signingPublicKey }: KeyMapping): KeyMapping => ({
+  publicKey,
+  storeId,
+  signingPublicKey: signingPublicKey?.slice()
+})
+
+const list = (state: RegistryState, after: string | undefined, limit: number): ReadonlyArray<KeyMapping> => {
+  const page: Array<KeyMapping> = []
+  for (const publicKey of state.publicKeys.after(after)) {
+    if (page.length >= limit) break
+    const mapping = state.mappings.get(publicKey)
+    if (mapping !== undefined) page.push(handOut(mapping))
+  }
+  return page
+}
+
+/** An `EventLogServerStoreRegistry` in memory. Nothing suspends, so every member is atomic. */
+export const makeStoreRegistry = (state: RegistryState): EventLogServerStoreRegistry["Service"] => ({
+  resolve: (publicKey) =>
+    Effect.suspend(() => {
+      const mapping = mappedTo(state, publicKey)
+      return mapping === undefined ? Effect.fail(notMapped(publicKey)) : Effect.succeed(mapping.storeId)
+    }),
+  assign: ({ publicKey, storeId, signingPublicKey }) =>
+    Effect.suspend(() => {
+      const known = state.mappings.get(publicKey)
+      if (known !== undefined && known.storeId !== storeId) {
+        return Effect.fail(new EventLogServerStoreRegistryError({ reason: "AlreadyAssigned", publicKey, storeId }))
+      }
+      const bound = signingPublicKey?.slice() ?? known?.signingPublicKey
+      store(state, { publicKey, storeId, signingPublicKey: bound, removed: false })
+      return Effect.void
+    }),
+  enroll: ({ publicKey, storeId, signingPublicKey }) =>
+    Effect.suspend(() => {
+      const known = state.mappings.get(publicKey)
+      if (known?.removed) return Effect.fail(notMapped(publicKey))
+      const mapping = known ?? { publicKey, storeId, signingPublicKey: signingPublicKey.slice(), removed: false }
+      if (known === undefined) store(state, mapping)
+      return Effect.succeed(handOut(mapping))
+    }),
+  bind: ({ publicKey, signingPublicKey }) =>
+    Effect.suspend(() => {
+      const mapping = mappedTo(state, publicKey)
+      if (mapping === undefined) return Effect.fail(notMapped(publicKey))
+      const bound = mapping.signingPublicKey ?? signingPublicKey.slice()
+      store(state, { ...mapping, signingPublicKey: bound })
+      return Effect.succeed(bound.slice())
+    }),
+  remove: (publicKey) =>
+    Effect.sync(() => {
+      const mapping = mappedTo(state, publicKey)
+      if (mapping !== undefined) store(state, { ...mapping, removed: true })
+    }),
+  list: (after, limit) => Effect.sync(() => list(state, after, limit))
+})
+
+/** A registry that lives as long as its layer: for tests and local development. Each build starts empty. */
+export const layerStoreRegistryMemory: Layer.Layer<EventLogServerStoreRegistry> = Layer.sync(
+  EventLogServerStoreRegistry,
+  () => makeStoreRegistry(makeRegistryState())
+)
