@@ -1,0 +1,69 @@
+import { type Context, type Duration, Effect, Schema } from "effect"
+import { type Event, type EventGroup, EventJournal } from "effect/eventlog"
+import type { Compactor } from "./compactors.ts"
+
+type Entry = EventJournal.Entry
+type AnyEvents = Readonly<Record<string, Event.AnyWithProps>>
+
+/** What a group's compaction is given: the old entries of one primary key, decoded, and where its output goes. */
+export interface GroupCompactionInput<Events extends Event.Any> {
+  readonly primaryKey: string
+  /** In sequence order. */
+  readonly entries: ReadonlyArray<Entry>
+  /** The same, decoded. */
+  readonly events: ReadonlyArray<Event.TaggedPayload<Events>>
+  /** Puts an event out in place of some. One that equals an input keeps that input's id. */
+  readonly write: <Tag extends Event.Tag<Events>>(
+    tag: Tag,
+    payload: Event.PayloadWithTag<Events, Tag>
+  ) => Effect.Effect<void, never, Event.PayloadSchemaWithTag<Events, Tag>["EncodingServices"]>
+  /** Puts an input out as it is, under its own id. */
+  readonly forward: (entry: Entry) => Effect.Effect<void>
+}
+
+/** A compactor that works on the decoded events of a group. It dies where an entry can't be decoded. */
+export const makeGroupCompactor = <Events extends Event.Any, R>(
+  group: EventGroup.EventGroup<Events>,
+  olderThan: Duration.Input,
+  compact: (input: GroupCompactionInput<Events>) => Effect.Effect<void, never, R>,
+  context: Context.Context<R | Event.PayloadSchema<Events>["DecodingServices"]>
+): Compactor => {
+  const events: AnyEvents = group.events
+  return {
+    events: Object.keys(events),
+    olderThan,
+    effect: ({ entries, forward, write }) =>
+      Effect.gen(function* () {
+        const primaryKey = entries[0]!.primaryKey
+        yield* compact({
+          primaryKey,
+          entries,
+          events: (yield* Effect.forEach(entries, (entry) => decode(events, entry))) as never,
+          write: (tag, payload) => Effect.flatMap(encodeEntry(events, tag, primaryKey, payload), write) as never,
+          forward
+        })
+      }).pipe(Effect.orDie, Effect.provideContext(context)) as Effect.Effect<void>
+  }
+}
+
+const decode = (events: AnyEvents, entry: Entry) =>
+  Effect.map(Schema.decodeUnknownEffect(events[entry.event]!.payloadSchemaBinary)(entry.payload), (payload) => ({
+    _tag: entry.event,
+    payload
+  }))
+
+// The id is made later, from what the output stands for.
+const noId = new Uint8Array(16) as EventJournal.EntryId
+
+const encodeEntry = (events: AnyEvents, tag: string, primaryKey: string, payload: unknown) =>
+  Effect.gen(function* () {
+    const event = events[tag]!
+    const encoded = yield* Effect.orDie(Schema.encodeUnknownEffect(event.payloadSchemaBinary)(payload))
+    if (event.primaryKey(payload) !== primaryKey) {
+      return yield* Effect.die(new Error("A compaction may only write events of the primary key that it was given"))
+    }
+    return new EventJournal.Entry(
+      { id: noId, event: tag, primaryKey, payload: encoded as Uint8Array },
+      { disableChecks: true }
+    )
+  })

@@ -1,0 +1,212 @@
+import { Effect } from "effect"
+import fc from "fast-check"
+import { expect, it } from "vitest"
+import { naiveHistory } from "./naive.ts"
+import { type Deploy, type Entry, type Message, tags, World } from "./world.ts"
+
+const runs = process.env.EVENTLOG_TEST_LONG === undefined ? 300 : 20_000
+const minute = 60_000
+
+type Step =
+  | { readonly do: "write"; readonly who: number; readonly tag: number; readonly key: number; readonly ago: number }
+  | { readonly do: "send"; readonly who: number }
+  | { readonly do: "resend"; readonly who: number }
+  | { readonly do: "subscribe"; readonly who: number }
+  | { readonly do: "cut"; readonly who: number }
+  | { readonly do: "pull"; readonly who: number; readonly count: number }
+  | { readonly do: "wait"; readonly minutes: number }
+  | { readonly do: "deploy"; readonly deploy: Deploy }
+
+const devices = 4
+/** The others only observe, so the order in which they apply entries is the feed's. */
+const writers = 2
+const who = fc.nat(devices - 1)
+const writer = fc.nat(writers - 1)
+
+const compactor = (events: ReadonlyArray<string>) =>
+  fc.record({ events: fc.constant(events), minutes: fc.integer({ min: 1, max: 90 }) })
+
+const deploy: fc.Arbitrary<Deploy> = fc.oneof(
+  fc.constant([]),
+  fc.tuple(compactor(tags)),
+  fc.tuple(compactor(["Added", "Renamed"]), compactor(["Toggled"])),
+  fc.tuple(compactor(["Renamed", "Toggled"]))
+)
+
+const step = (deploys: boolean): fc.Arbitrary<Step> =>
+  fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant("write" as const),
+        who: writer,
+        tag: fc.nat(2),
+        key: fc.nat(1),
+        ago: fc.oneof(fc.constant(0), fc.nat(200))
+      })
+    },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("send" as const), who: writer }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("resend" as const), who: writer }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("subscribe" as const), who }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("cut" as const), who }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({ do: fc.constant("pull" as const), who, count: fc.integer({ min: 1, max: 4 }) })
+    },
+    // A clock may step back: what is in force may not.
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constant("wait" as const), minutes: fc.integer({ min: -30, max: 90 }) })
+    },
+    ...(deploys ? [{ weight: 1, arbitrary: fc.record({ do: fc.constant("deploy" as const), deploy }) }] : [])
+  )
+
+/** A device with a cursor, a journal that knows ids, and an order in which it applied entries. */
+class SimulatedDevice {
+  cursor = 1
+  readonly unsent: Array<Entry> = []
+  readonly sent: Array<Entry> = []
+  readonly applied: Array<Entry> = []
+  readonly represented = new Set<string>()
+  private readonly known = new Set<string>()
+  private messages: Array<Message> | undefined
+  private live = 1
+
+  write(entry: Entry): void {
+    this.unsent.push(entry)
+    this.apply(entry)
+  }
+
+  *send(world: World) {
+    const batch = this.unsent.splice(0)
+    this.sent.push(...batch)
+    yield* world.append(batch)
+  }
+
+  /** Is going to be sent a history, and after its head what is written from now on. */
+  begin(history: ReadonlyArray<Message>, head: number): void {
+    this.messages = [...history]
+    this.live = head + 1
+  }
+
+  cut(): void {
+    this.messages = undefined
+  }
+
+  /** Takes one message of the history, or one entry of what came since, which is sent as it is. */
+  pull(world: World): boolean {
+    const message = this.messages?.shift()
+    if (message !== undefined) this.take(message)
+    else if (this.messages !== undefined && this.live <= world.feed.length) {
+      const entry = world.feed[this.live - 1]!
+      this.take({ entries: [{ sequence: this.live++, entry }], standsFor: [entry.idString] })
+    } else return false
+    return true
+  }
+
+  private take({ entries, standsFor }: Message): void {
+    for (const { entry, sequence } of entries) {
+      this.apply(entry)
+      this.cursor = Math.max(this.cursor, sequence + 1)
+    }
+    for (const id of standsFor) this.represented.add(id)
+  }
+
+  private apply(entry: Entry): void {
+    if (this.known.has(entry.idString)) return
+    this.known.add(entry.idString)
+    this.applied.push(entry)
+  }
+}
+
+/** The last entry of each event and key, in the order given: what handlers that let the last one win end with. */
+const stateOf = (entries: ReadonlyArray<Entry>): Record<string, string> =>
+  Object.fromEntries(entries.map((entry) => [`${entry.event} ${entry.primaryKey}`, entry.idString]))
+
+class Scene {
+  readonly world = new World()
+  readonly devices = Array.from({ length: devices }, () => new SimulatedDevice())
+  private deployed: Deploy
+
+  constructor(deployed: Deploy) {
+    this.deployed = deployed
+    this.world.deploy(deployed)
+  }
+
+  *perform(step: Step) {
+    if (step.do === "wait") this.world.now += step.minutes * minute
+    else if (step.do === "deploy") this.redeploy(step.deploy)
+    else yield* this.act(this.devices[step.who]!, step)
+  }
+
+  private *act(device: SimulatedDevice, step: Exclude<Step, { do: "wait" | "deploy" }>) {
+    if (step.do === "write") device.write(this.world.makeEntry(tags[step.tag]!, `k${step.key}`, step.ago))
+    else if (step.do === "send") yield* device.send(this.world)
+    else if (step.do === "resend") yield* this.world.append(device.sent)
+    else if (step.do === "subscribe") yield* this.subscribe(device)
+    else if (step.do === "cut") device.cut()
+    else for (let count = 0; count < step.count; count++) device.pull(this.world)
+  }
+
+  /** Subscribes, and holds what the device is going to be sent against the rules as loops. */
+  *subscribe(device: SimulatedDevice) {
+    const from = device.cursor
+    const feed = this.world.feed.slice()
+    const meanwhile = Effect.suspend(() => this.world.append(this.devices[0]!.unsent.splice(0)))
+    const messages = yield* this.world.history(from, meanwhile)
+    const groups = yield* this.world.groups()
+    const sent = messages.flatMap(({ entries }) => entries.map(({ entry, sequence }) => [sequence, entry.idString]))
+    expect(sent).toEqual(naiveHistory({ feed, from, groups, deploy: this.deployed }))
+    device.begin(messages, feed.length)
+  }
+
+  private redeploy(deploy: Deploy): void {
+    this.deployed = deploy
+    this.world.deploy(deploy)
+    for (const device of this.devices) device.cut()
+  }
+
+  *settle() {
+    for (const device of this.devices) yield* device.send(this.world)
+    for (const device of this.devices) {
+      yield* this.subscribe(device)
+      while (device.pull(this.world)) {}
+    }
+  }
+}
+
+const run = (deployed: Deploy, steps: ReadonlyArray<Step>): Promise<Scene> =>
+  Effect.gen(function* () {
+    const scene = new Scene(deployed)
+    for (const step of steps) yield* scene.perform(step)
+    yield* scene.settle()
+    return scene
+  }).pipe(Effect.runPromise)
+
+const expectComplete = ({ devices, world }: Scene): void => {
+  for (const device of devices) {
+    expect(world.feed.filter((entry) => !device.represented.has(entry.idString)).map((it) => it.idString)).toEqual([])
+  }
+}
+
+it("misses nothing on any device, whatever deploys change, and sends what the naive model says", async () => {
+  await fc.assert(
+    fc.asyncProperty(deploy, fc.array(step(true), { minLength: 20, maxLength: 120 }), async (deployed, steps) => {
+      expectComplete(await run(deployed, steps))
+    }),
+    { numRuns: runs }
+  )
+})
+
+it("leaves observers in the state of raw delivery while the compactors stay", async () => {
+  await fc.assert(
+    fc.asyncProperty(deploy, fc.array(step(false), { minLength: 20, maxLength: 120 }), async (deployed, steps) => {
+      const scene = await run(deployed, steps)
+      expectComplete(scene)
+      for (const device of scene.devices.slice(writers)) {
+        expect(stateOf(device.applied)).toEqual(stateOf(scene.world.feed))
+      }
+    }),
+    { numRuns: runs }
+  )
+})

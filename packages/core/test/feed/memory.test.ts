@@ -1,0 +1,27 @@
+import { it } from "@effect/vitest"
+import { Effect } from "effect"
+import { expect } from "vitest"
+import { countHeld } from "../server/garbage.ts"
+import { makeScene, RecordingSink, range, settle, subscribe } from "./harness.ts"
+
+it.effect("a subscription that rides the tail holds no page of its history", () =>
+  Effect.gen(function* () {
+    const read: Array<WeakRef<object>> = []
+    const scene = yield* makeScene({}, (store) => ({
+      read: (...args) =>
+        Effect.tap(store.read(...args), (page) =>
+          Effect.sync(() => {
+            for (const { entry } of page.entries) read.push(new WeakRef(entry.payload))
+          })
+        )
+    }))
+    yield* scene.append(20)
+    const sink = new RecordingSink()
+    yield* subscribe(scene, sink)
+    yield* settle
+    expect(sink.sequences).toEqual(range(1, 20))
+    sink.pages.length = 0
+    expect(read.length).toBe(20)
+    expect(yield* Effect.promise(() => countHeld(read))).toBe(0)
+  })
+)

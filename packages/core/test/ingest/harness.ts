@@ -1,0 +1,74 @@
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { EventJournal } from "effect/eventlog"
+import { Ingest, layerIngest, type WriteError, type WriteRequest, type Written } from "../../src/ingest/ingest.ts"
+import { layerOf, makeMemoryState } from "../../src/memory/backend.ts"
+import { FeedAdmin } from "../../src/ports/FeedAdmin.ts"
+import { FeedStore } from "../../src/ports/FeedStore.ts"
+import { StoreId } from "../../src/ports/StoreId.ts"
+import { defaultLimits, type Limits } from "../../src/protocol/limits.ts"
+
+export const storeId = StoreId.make("store")
+
+type Members = FeedStore["Service"]
+
+/** An entry whose primary key says which it is, with a payload of so many bytes. */
+export const entry = (primaryKey = "k", bytes = 0): EventJournal.Entry =>
+  new EventJournal.Entry(
+    { id: EventJournal.makeEntryIdUnsafe(), event: "E", primaryKey, payload: new Uint8Array(bytes) },
+    { disableChecks: true }
+  )
+
+/** What became of a submitted write. */
+export class Outcome {
+  readonly exits: Array<Exit.Exit<Written, WriteError>> = []
+
+  get exit(): Exit.Exit<Written, WriteError> | undefined {
+    return this.exits[0]
+  }
+
+  get sequenceNumbers(): ReadonlyArray<number> | undefined {
+    return this.exit && Exit.isSuccess(this.exit) ? this.exit.value.sequenceNumbers : undefined
+  }
+
+  /** The reason or tag of its failure. */
+  get failure(): string | undefined {
+    if (this.exit === undefined || Exit.isSuccess(this.exit)) return undefined
+    const [reason] = this.exit.cause.reasons
+    if (reason?._tag !== "Fail") return reason?._tag
+    return "reason" in reason.error ? reason.error.reason : reason.error._tag
+  }
+}
+
+/** The ingest room over a memory backend whose `append` is wrapped. */
+export const makeScene = Effect.fnUntraced(function* (
+  wrap: (append: Members["append"]) => Members["append"] = (append) => append,
+  limits: Partial<Limits> = {}
+) {
+  const services = yield* Layer.build(layerOf(makeMemoryState()))
+  const store = Context.get(services, FeedStore)
+  const committed: Array<StoreId> = []
+  const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+  const layer = layerIngest({ ...defaultLimits, ...limits }, (storeId) => committed.push(storeId)).pipe(
+    Layer.provide(Layer.succeed(FeedStore, { ...store, append: wrap(store.append) }))
+  )
+  const ingest = Context.get(yield* Layer.buildWithScope(layer, scope), Ingest)
+  const submit = (entries: ReadonlyArray<EventJournal.Entry>, request: Partial<WriteRequest> = {}): Outcome => {
+    const outcome = new Outcome()
+    ingest.submit({ storeId, author: "device", transportOnly: false, entries, ...request }, (exit) =>
+      outcome.exits.push(exit)
+    )
+    return outcome
+  }
+  return {
+    ingest,
+    submit,
+    /** The stores whose commits were told of, in order. */
+    committed,
+    admin: Context.get(services, FeedAdmin),
+    /** The primary keys that the store holds, in order. */
+    stored: Effect.map(store.read(storeId, 1, { maxEntries: 10_000, maxBytes: 1 << 30 }), ({ entries }) =>
+      entries.map(({ entry }) => entry.primaryKey)
+    ),
+    close: Scope.close(scope, Exit.void)
+  }
+})
