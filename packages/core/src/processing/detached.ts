@@ -1,0 +1,33 @@
+import { Deferred, Effect, type Exit } from "effect"
+
+/** What became of a detached run: its exit, or why nobody waited for it any longer. */
+export type Outcome<A, E, B> =
+  | { readonly _tag: "Done"; readonly exit: Exit.Exit<A, E> }
+  | { readonly _tag: "GaveUp"; readonly reason: B }
+
+/**
+ * Runs an effect in a fiber of its own and waits for it until `giveUp` succeeds. What is still running then, or when the
+ * caller is interrupted, is interrupted and not waited for: an effect that ignores interruption can't hold its caller up.
+ */
+export const runDetached = Effect.fnUntraced(function* <A, E, R, B>(
+  effect: Effect.Effect<A, E, R>,
+  giveUp: Effect.Effect<B>
+): Effect.fn.Return<Outcome<A, E, B>, never, R> {
+  const work = yield* Effect.forkDetach(effect, { startImmediately: true })
+  const exit = work.pollUnsafe()
+  if (exit !== undefined) return { _tag: "Done", exit }
+
+  const outcome = Deferred.makeUnsafe<Outcome<A, E, B>>()
+  const end = (value: Outcome<A, E, B>) => Deferred.doneUnsafe(outcome, Effect.succeed(value))
+  const limit = yield* Effect.forkDetach(giveUp)
+  work.addObserver((exit) => end({ _tag: "Done", exit }))
+  limit.addObserver((exit) => exit._tag === "Success" && end({ _tag: "GaveUp", reason: exit.value }))
+  return yield* Deferred.await(outcome).pipe(
+    Effect.ensuring(
+      Effect.sync(() => {
+        work.interruptUnsafe()
+        limit.interruptUnsafe()
+      })
+    )
+  )
+})

@@ -1,0 +1,178 @@
+import { Cause, Context, Data, Deferred, Effect, Exit, Metric, Redacted } from "effect"
+import { type EventJournal, EventLog } from "effect/eventlog"
+import type { Reactivity } from "effect/reactivity"
+import type { Author, FeedEntry } from "../ports/FeedStore.ts"
+import type { StoreId } from "../ports/StoreId.ts"
+import { callContained } from "./contained.ts"
+import { runDetached } from "./detached.ts"
+import type { LogQuota } from "./logQuota.ts"
+import { handlerDuration, handlerFailures } from "./metrics.ts"
+import { type Handler, makePayloads, UndecodablePayloadError } from "./payloads.ts"
+
+/** Who wrote the entry that a handler runs for: a device's public key, or `null` for the server. Handlers may read it. */
+export class CurrentAuthor extends Context.Reference<Author>("@eventlog-server/core/CurrentAuthor", {
+  defaultValue: () => null
+}) {}
+
+/** A handler ran longer than `handlerTimeout`. */
+export class HandlerTimeoutError extends Data.TaggedError("HandlerTimeoutError")<{
+  readonly event: string
+  readonly millis: number
+}> {
+  override get message(): string {
+    return `The handler of "${this.event}" did not end within ${this.millis} ms`
+  }
+}
+
+/** An entry whose handler failed. It counts as processed: no entry holds up those behind it. */
+export interface HandlerFailure {
+  readonly storeId: StoreId
+  readonly entry: EventJournal.Entry
+  readonly sequence: number
+  readonly author: Author
+  readonly reason: "Failed" | "TimedOut" | "Undecodable"
+  /** The error that the handler failed with or threw, a `HandlerTimeoutError` or an `UndecodablePayloadError`. */
+  readonly cause: unknown
+}
+
+/** What running handlers takes. */
+export interface HandlersOptions {
+  readonly registry: Pick<EventLog.Registry["Service"], "handlers" | "reactivityKeys">
+  readonly reactivity: Reactivity.Reactivity
+  /** Milliseconds. */
+  readonly handlerTimeout: number
+  /** Done when a handler that still runs is to be left behind, since the server closes. */
+  readonly abandon: Deferred.Deferred<void>
+  readonly onHandlerFailure: (failure: HandlerFailure) => unknown
+  /** A device may write as many entries that fail as it likes: not each of them is worth a line. */
+  readonly quota: LogQuota
+}
+
+/** The registered handlers, ready to run. */
+export interface Handlers {
+  /** Whether the event has a handler. */
+  readonly has: (event: string) => boolean
+  /**
+   * Runs the handler of an entry, if its event has one, then invalidates the event's reactivity keys. Never fails. `false`
+   * when the run was abandoned: then the entry doesn't count as processed.
+   */
+  readonly run: (
+    storeId: StoreId,
+    entry: FeedEntry,
+    conflicts: ReadonlyArray<EventJournal.Entry>
+  ) => Effect.Effect<boolean>
+  /** How many handlers failed so far. */
+  readonly failures: () => number
+}
+
+const noPrivateKey = Redacted.make(new Uint8Array(32))
+
+/** The identity that handlers see of a writer. The server knows no private keys: it is 32 zero bytes. */
+const identityOf = (author: Author): EventLog.Identity["Service"] => ({
+  publicKey: author ?? "eventlog-server",
+  privateKey: noPrivateKey
+})
+
+/** What is measured of the handlers of an event. */
+const makeDurations = () => {
+  const durations = new Map<string, typeof handlerDuration>()
+  return (event: string): typeof handlerDuration => {
+    let duration = durations.get(event)
+    if (duration === undefined) {
+      duration = Metric.withAttributes(handlerDuration, { event })
+      durations.set(event, duration)
+    }
+    return duration
+  }
+}
+
+const reasonOf = (error: unknown): HandlerFailure["reason"] =>
+  error instanceof HandlerTimeoutError
+    ? "TimedOut"
+    : error instanceof UndecodablePayloadError
+      ? "Undecodable"
+      : "Failed"
+
+/** Runs the handlers that `EventLog.group` registered, as effect's own runtime does for entries of a remote. */
+export const makeHandlers = (options: HandlersOptions): Handlers => {
+  const { abandon, handlerTimeout, onHandlerFailure, quota, reactivity, registry } = options
+  const payloads = makePayloads()
+  const durationOf = makeDurations()
+  let failures = 0
+
+  const invoke = (
+    handler: Handler,
+    storeId: StoreId,
+    { author, entry }: FeedEntry,
+    conflicts: ReadonlyArray<EventJournal.Entry>
+  ): Effect.Effect<unknown, unknown> =>
+    Effect.gen(function* () {
+      const payload = yield* payloads.decode(handler, entry)
+      const decoded = yield* payloads.decodeAll(handler, conflicts)
+      return yield* handler.handler({ storeId, payload, entry, conflicts: decoded })
+    }).pipe(
+      Effect.scoped,
+      Effect.updateContext((ambient: Context.Context<never>) =>
+        Context.merge(handler.context, ambient).pipe(
+          Context.add(EventLog.Identity, identityOf(author)),
+          Context.add(CurrentAuthor, author)
+        )
+      ),
+      Effect.trackDuration(durationOf(entry.event)),
+      Effect.withSpan(
+        "eventlog.handler",
+        {
+          attributes: { "eventlog.store": storeId, "eventlog.event": entry.event, "eventlog.entry": entry.idString }
+        },
+        { captureStackTrace: false }
+      )
+    )
+
+  const giveUp = Effect.raceFirst(
+    Effect.as(Deferred.await(abandon), "Abandoned" as const),
+    Effect.as(Effect.sleep(handlerTimeout), "TimedOut" as const)
+  )
+
+  const fail = (storeId: StoreId, { author, entry, remoteSequence }: FeedEntry, cause: Cause.Cause<unknown>) => {
+    failures++
+    const error = Cause.squash(cause)
+    const reason = reasonOf(error)
+    const failure = { storeId, entry, sequence: remoteSequence, author, reason, cause: error }
+    return quota.log(Effect.logError("An event handler failed", cause)).pipe(
+      Effect.andThen(Metric.update(handlerFailures.pipe(Metric.withAttributes({ reason })), 1)),
+      Effect.andThen(callContained("onHandlerFailure", onHandlerFailure, failure, quota.log)),
+      Effect.annotateLogs({ storeId, sequence: remoteSequence, event: entry.event, entryId: entry.idString, reason }),
+      // The logger is the app's, and may fail too.
+      Effect.exit
+    )
+  }
+
+  const invalidate = (entry: EventJournal.Entry): Effect.Effect<void> => {
+    if (!Object.hasOwn(registry.reactivityKeys, entry.event)) return Effect.void
+    const keys = registry.reactivityKeys[entry.event] ?? []
+    return Effect.forEach(keys, (key) => reactivity.invalidate({ [key]: [entry.primaryKey] }), { discard: true }).pipe(
+      Effect.catchCause((cause) => quota.log(Effect.logError("A reactivity listener failed", cause)))
+    )
+  }
+
+  return {
+    has: (event) => registry.handlers.has(event),
+    run: Effect.fnUntraced(function* (storeId, feedEntry, conflicts) {
+      const { entry } = feedEntry
+      const handler = registry.handlers.get(entry.event)
+      if (handler === undefined) return true
+      const outcome = yield* runDetached(invoke(handler, storeId, feedEntry, conflicts), giveUp)
+      if (outcome._tag === "GaveUp") {
+        if (outcome.reason === "Abandoned") return false
+        const timeout = new HandlerTimeoutError({ event: entry.event, millis: handlerTimeout })
+        yield* fail(storeId, feedEntry, Cause.fail(timeout))
+      } else if (Exit.isFailure(outcome.exit)) {
+        yield* fail(storeId, feedEntry, outcome.exit.cause)
+      } else {
+        yield* invalidate(entry)
+      }
+      return true
+    }),
+    failures: () => failures
+  }
+}

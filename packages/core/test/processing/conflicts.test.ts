@@ -1,0 +1,133 @@
+import { describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { EventJournal } from "effect/eventlog"
+import * as fc from "fast-check"
+import { expect } from "vitest"
+import { makeFeedStore } from "../../src/memory/feedStore.ts"
+import { makeFeedState } from "../../src/memory/MemoryState.ts"
+import type { FeedEntry, FeedRecord, FeedStore } from "../../src/ports/FeedStore.ts"
+import { conflictsOf } from "../../src/processing/conflicts.ts"
+import { freshStoreId, scaled } from "./harness.ts"
+
+interface Step {
+  readonly event: string
+  readonly primaryKey: string
+  /** Where the id comes among the others. */
+  readonly rank: number
+  readonly transportOnly: boolean
+}
+
+const step = fc.record({
+  event: fc.constantFrom("Set", "Cleared", "Unhandled"),
+  primaryKey: fc.constantFrom("a", "b"),
+  rank: fc.nat(40),
+  transportOnly: fc.boolean()
+})
+
+const recordOf = ({ rank, transportOnly, ...step }: Step): FeedRecord => ({
+  entry: new EventJournal.Entry(
+    { ...step, id: EventJournal.makeEntryIdUnsafe({ msecs: 1_000 + rank }), payload: new Uint8Array(0) },
+    { disableChecks: true }
+  ),
+  author: null,
+  transportOnly
+})
+
+const isHandled = (event: string) => event !== "Unhandled"
+
+/** The definition, entry by entry, over the whole feed. */
+const naive = (feed: ReadonlyArray<FeedEntry>, of: FeedEntry, maxConflicts: number): ReadonlyArray<string> =>
+  of.transportOnly || !isHandled(of.entry.event)
+    ? []
+    : feed
+        .filter(
+          ({ entry, remoteSequence, transportOnly }) =>
+            !transportOnly &&
+            entry.event === of.entry.event &&
+            entry.primaryKey === of.entry.primaryKey &&
+            remoteSequence < of.remoteSequence &&
+            EventJournal.EntryIdOrder(entry.id, of.entry.id) > 0
+        )
+        .map(({ entry }) => entry)
+        .sort(EventJournal.Entry.Order)
+        .slice(maxConflicts === 0 ? Number.POSITIVE_INFINITY : -maxConflicts)
+        .map(({ idString }) => idString)
+
+const limits = (maxEntries: number) => ({ maxEntries, maxBytes: 1_000_000 })
+
+const pageThrough = Effect.fnUntraced(function* (feeds: FeedStore["Service"], pageSize: number, maxConflicts: number) {
+  const storeId = freshStoreId()
+  return {
+    storeId,
+    read: Effect.gen(function* () {
+      const found: Array<ReadonlyArray<string>> = []
+      while (true) {
+        const { entries } = yield* feeds.read(storeId, found.length + 1, limits(pageSize))
+        if (entries.length === 0) return found
+        const conflicts = yield* conflictsOf(feeds, storeId, entries, { maxConflicts, isHandled })
+        expect(conflicts).toHaveLength(entries.length)
+        found.push(...conflicts.map((ofEntry) => ofEntry.map(({ idString }) => idString)))
+      }
+    })
+  }
+})
+
+describe("conflicts", () => {
+  it.effect("are the replayable entries of the bucket, earlier in the feed and later by id", () =>
+    Effect.promise(() =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(step, { maxLength: 40 }),
+          fc.integer({ min: 1, max: 10 }),
+          fc.nat(6),
+          (steps, pageSize, maxConflicts) =>
+            Effect.runPromise(
+              Effect.gen(function* () {
+                const feeds = makeFeedStore(makeFeedState())
+                const { read, storeId } = yield* pageThrough(feeds, pageSize, maxConflicts)
+                yield* feeds.append(storeId, steps.map(recordOf))
+                const { entries } = yield* feeds.read(storeId, 1, limits(1_000))
+                expect(yield* read).toEqual(entries.map((entry) => naive(entries, entry, maxConflicts)))
+              })
+            )
+        ),
+        { numRuns: scaled(300, 10_000) }
+      )
+    )
+  )
+
+  it.effect("are asked for once a page, and not for the first one", () =>
+    Effect.gen(function* () {
+      const feeds = makeFeedStore(makeFeedState())
+      let queries = 0
+      const counting: FeedStore["Service"] = {
+        ...feeds,
+        bucket: (...args) => {
+          queries++
+          return feeds.bucket(...args)
+        }
+      }
+      const { read, storeId } = yield* pageThrough(counting, 10, 5)
+      const steps = Array.from({ length: 40 }, (_, rank) => ({
+        event: rank % 2 === 0 ? "Set" : "Cleared",
+        primaryKey: String(rank % 5),
+        rank,
+        transportOnly: false
+      }))
+      yield* feeds.append(storeId, steps.map(recordOf))
+      yield* read
+      expect(queries).toBe(3)
+    })
+  )
+
+  it.effect("are not asked for where nobody handles an entry", () =>
+    Effect.gen(function* () {
+      const feeds = makeFeedStore(makeFeedState())
+      const { read, storeId } = yield* pageThrough({ ...feeds, bucket: () => Effect.die("asked") }, 2, 5)
+      const silent = { event: "Set", primaryKey: "a", rank: 1, transportOnly: true }
+      const unhandled = { event: "Unhandled", primaryKey: "a", rank: 2, transportOnly: false }
+      yield* feeds.append(storeId, [silent, unhandled, silent, unhandled, unhandled].map(recordOf))
+      expect((yield* read).flat()).toEqual([])
+    })
+  )
+})
