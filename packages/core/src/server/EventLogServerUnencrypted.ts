@@ -1,0 +1,243 @@
+import { Clock, Context, Effect, Layer, type Queue, type Scope, type Stream } from "effect"
+import { type Event, type EventGroup, type EventJournal, EventLog, type EventLogRemote } from "effect/eventlog"
+import { Reactivity } from "effect/reactivity"
+import { Compaction, layerCompaction } from "../compaction/compaction.ts"
+import type { Compactor } from "../compaction/compactors.ts"
+import { Feed, layerFeed } from "../feed/feed.ts"
+import { Ingest, layerIngest, type WriteError, type Written } from "../ingest/ingest.ts"
+import type { BackendServices } from "../ports/Backend.ts"
+import type { EventLogServerAuth } from "../ports/EventLogServerAuth.ts"
+import {
+  EventLogServerStoreRegistry,
+  type EventLogServerStoreRegistryError,
+  type KeyMapping
+} from "../ports/EventLogServerStoreRegistry.ts"
+import { FeedAdmin } from "../ports/FeedAdmin.ts"
+import { type FeedEntry, FeedStore, type PageLimits } from "../ports/FeedStore.ts"
+import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
+import type { StoreId } from "../ports/StoreId.ts"
+import type { Transport, TransportListener } from "../ports/Transport.ts"
+import { layerProcessing, Processing } from "../processing/processing.ts"
+import type { ProcessingStoppedError } from "../processing/stoppedStores.ts"
+import type { RequestError } from "../protocol/errors.ts"
+import type { Limits } from "../protocol/limits.ts"
+import { Access, type AccessError, layerAccess } from "../session/access.ts"
+import { checkPublicKey } from "../session/publicKey.ts"
+import { type ConnectionInfo, layerSessions, type Rejected, type Selector, Sessions } from "../session/sessions.ts"
+import { checkStoreId } from "../session/storeId.ts"
+import { ingestClient } from "./ingestClient.ts"
+import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts"
+import { readFeed } from "./readFeed.ts"
+import { makeChangesQueues } from "./requestChanges.ts"
+import { eventsOf, type InvalidEventError, makeEntry, type ServerWriteOptions, writeToStore } from "./serverWrite.ts"
+
+/** What a server counted on this node since it started, and what it holds now. */
+export interface ServerStats {
+  readonly connections: number
+  readonly subscriptions: number
+  /** Stores with subscribers on this node. */
+  readonly stores: number
+  /** Entries committed for the first time. */
+  readonly committed: number
+  /** Entries that processing passed. */
+  readonly replayed: number
+  readonly handlerFailures: number
+  /** Refused requests by the code of their `Error`. */
+  readonly rejected: Rejected
+}
+
+/**
+ * The server. Its members fail with what the domain knows; a backend that is away is a `StorageError`, never a defect.
+ */
+export class EventLogServerUnencrypted extends Context.Service<
+  EventLogServerUnencrypted,
+  {
+    readonly limits: Limits
+    /** Opens a session on a connection, at once: frames that come before it is greeted wait. */
+    readonly connect: (transport: Transport, info: ConnectionInfo) => TransportListener
+    /** Writes for a client, as a session does: authorize, resolve, append. The key's proof is the caller's business. */
+    readonly ingestClient: (options: {
+      readonly publicKey: string
+      readonly entries: ReadonlyArray<EventJournal.Entry>
+    }) => Effect.Effect<Written & { readonly storeId: StoreId }, AccessError | WriteError>
+    /** Subscribes a key to its store from `startSequence` (inclusive; 0 is 1), through a bounded queue. */
+    readonly requestChanges: (
+      publicKey: string,
+      startSequence: number
+    ) => Effect.Effect<Queue.Dequeue<EventJournal.RemoteEntry, EventLogRemote.EventLogRemoteError>, never, Scope.Scope>
+    /** Appends entries that the server authored; nobody is asked whether it may. */
+    readonly writeToStore: (
+      options: ServerWriteOptions & {
+        readonly storeId: StoreId
+        readonly entries: ReadonlyArray<EventJournal.Entry>
+      }
+    ) => Effect.Effect<Written, WriteError>
+    /** Appends one event of a schema, typed. */
+    readonly write: <Groups extends EventGroup.Any, Tag extends Event.Tag<EventGroup.Events<Groups>>>(
+      options: ServerWriteOptions & {
+        readonly schema: EventLog.EventLogSchema<Groups>
+        readonly storeId: StoreId
+        readonly event: Tag
+        readonly payload: Event.PayloadWithTag<EventGroup.Events<Groups>, Tag>
+      }
+    ) => Effect.Effect<Written, WriteError | InvalidEventError>
+    /** Registers which reactivity keys an event invalidates, after its handler succeeded. */
+    readonly registerReactivity: (
+      keys: Record<string, ReadonlyArray<string>>
+    ) => Effect.Effect<void, never, Scope.Scope>
+    /**
+     * Registers a compactor for old history, until the scope closes. The runtime groups what it is given by primary
+     * key. It takes effect for subscriptions that begin from now on; see `Compactor` for the law that it must keep.
+     */
+    readonly registerCompaction: (compactor: Compactor) => Effect.Effect<void, never, Scope.Scope>
+    /** See `Processing.processed`: waits until handlers ran for everything up to `sequence`, on whichever node. */
+    readonly processed: (options: {
+      readonly storeId: StoreId
+      readonly sequence: number
+    }) => Effect.Effect<void, StorageError | StoreErasedError | ProcessingStoppedError>
+    /** Committed entries from `from` (inclusive; 0 is 1) up to `to`, by default up to the head. */
+    readonly read: (options: {
+      readonly storeId: StoreId
+      readonly from: number
+      readonly to?: number | undefined
+    }) => Stream.Stream<FeedEntry, StorageError | StoreErasedError>
+    /** Maps a key to a store; see `EventLogServerStoreRegistry.assign`. A signing key replaces the one bound before. */
+    readonly assign: (options: {
+      readonly publicKey: string
+      readonly storeId: StoreId
+      readonly signingPublicKey?: Uint8Array | undefined
+    }) => Effect.Effect<void, EventLogServerStoreRegistryError | RequestError>
+    /** Ends a key's access: here at once, on other nodes within `reauthorizeInterval`. */
+    readonly remove: (publicKey: string) => Effect.Effect<void, EventLogServerStoreRegistryError>
+    /** Mapped keys, those after `after`. */
+    readonly keys: (
+      after: string | undefined,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<KeyMapping>, EventLogServerStoreRegistryError>
+    /** Closes the selected connections of this node and answers how many. They may come back. */
+    readonly disconnect: (selector: Selector) => Effect.Effect<number>
+    /** Erases a store for good, and ends its subscriptions. */
+    readonly erase: (storeId: StoreId) => Effect.Effect<void, StorageError>
+    readonly stats: Effect.Effect<ServerStats>
+    /** Refuses what is new, answers what was accepted, closes every connection with 1012. Closing the scope does too. */
+    readonly drain: Effect.Effect<void>
+  }
+>()("@eventlog-server/core/EventLogServerUnencrypted") {}
+
+const make = (options: ResolvedOptions) =>
+  Effect.gen(function* () {
+    const access = yield* Access
+    const admin = yield* FeedAdmin
+    const clock = yield* Clock.Clock
+    const compaction = yield* Compaction
+    const feed = yield* Feed
+    const handlers = yield* EventLog.Registry
+    const ingest = yield* Ingest
+    const processing = yield* Processing
+    const registry = yield* EventLogServerStoreRegistry
+    const sessions = yield* Sessions
+    const store = yield* FeedStore
+    const { limits } = options
+    const append = writeToStore(ingest, limits)
+    const changes = makeChangesQueues(access, feed, options.reauthorizeInterval)
+    // An append that never ends must not keep the server from ending.
+    const drain = Effect.andThen(sessions.drain, Effect.timeoutOption(ingest.idle, options.drainTimeout))
+    yield* Effect.addFinalizer(() => drain)
+
+    return EventLogServerUnencrypted.of({
+      limits,
+      connect: sessions.connect,
+      ingestClient: ingestClient(access, ingest, limits),
+      requestChanges: changes.subscribe,
+      writeToStore: (request) => append(request, clock.currentTimeMillisUnsafe()),
+      write: ({ event, payload, runHandlers, schema, storeId }) =>
+        Effect.flatMap(makeEntry(eventsOf(schema), event, payload), (entry) =>
+          append({ storeId, entries: [entry], runHandlers }, entry.createdAtMillis)
+        ),
+      registerCompaction: compaction.register,
+      registerReactivity: handlers.registerReactivity,
+      processed: ({ sequence, storeId }) => processing.processed(storeId, sequence),
+      read: (request) => readFeed(store, pageLimitsOf(limits), request),
+      assign: (request) =>
+        Effect.gen(function* () {
+          yield* checkStoreId(request.storeId)
+          const flaw = checkPublicKey(request.publicKey, limits)
+          if (flaw !== undefined) return yield* flaw
+          yield* registry.assign(request)
+          // A connection that proved the key with the signing key of before loses it now rather than at the next check.
+          if (request.signingPublicKey !== undefined) yield* sessions.recheck(request.publicKey)
+        }),
+      remove: (publicKey) =>
+        Effect.andThen(
+          registry.remove(publicKey),
+          Effect.sync(() => {
+            sessions.revoke(publicKey)
+            changes.revoke(publicKey)
+          })
+        ),
+      keys: registry.list,
+      disconnect: (selector) => Effect.sync(() => sessions.disconnect(selector)),
+      erase: admin.erase,
+      stats: Effect.sync(() => {
+        const { connections, rejected, subscriptions } = sessions.stats()
+        const { handlerFailures, processed } = processing.stats()
+        return {
+          connections,
+          subscriptions,
+          stores: feed.activeStores(),
+          committed: ingest.committed(),
+          replayed: processed,
+          handlerFailures,
+          rejected
+        }
+      }),
+      drain: Effect.asVoid(drain)
+    })
+  })
+
+const pageLimitsOf = (limits: Limits): PageLimits => ({
+  maxEntries: limits.maxPageEntries,
+  maxBytes: limits.maxPageBytes
+})
+
+/** Feeds, appends, handlers and sessions, wired: a commit tells processing to look. */
+const layerRooms = (options: ResolvedOptions) => {
+  const pageLimits = pageLimitsOf(options.limits)
+  const processing = layerProcessing({ ...options, pageLimits, maxConflicts: options.limits.maxConflicts })
+  const compaction = layerCompaction({
+    page: pageLimits,
+    bucket: { maxEntries: options.limits.maxBucketEntries, maxBytes: options.limits.maxBucketBytes },
+    timeout: options.compactionTimeout
+  })
+  const feed = Layer.unwrap(Compaction.useSync(({ history }) => layerFeed(pageLimits, history)))
+  const ingest = Layer.unwrap(Processing.useSync(({ notify }) => layerIngest(options.limits, notify)))
+  return layerSessions(options).pipe(
+    Layer.provideMerge(Layer.mergeAll(layerAccess(options), feed, ingest)),
+    Layer.provideMerge(Layer.merge(processing, compaction))
+  )
+}
+
+/**
+ * The server for a schema, from its handlers (`EventLog.group` layers, the same that devices run) and a backend.
+ *
+ * @example
+ * ```ts
+ * const server = layer(schema, TodoHandlers, { sessionAuth: "off" }).pipe(
+ *   Layer.provide([memoryBackend().layer, layerAuthAllowAll])
+ * )
+ * ```
+ */
+export const layer = <Groups extends EventGroup.Any, E, R>(
+  _schema: EventLog.EventLogSchema<Groups>,
+  handlers: Layer.Layer<EventGroup.ToService<Groups>, E, R>,
+  options: ServerOptions = {}
+): Layer.Layer<EventLogServerUnencrypted, E, Exclude<R, EventLog.Registry> | BackendServices | EventLogServerAuth> => {
+  const resolved = resolveOptions(options)
+  return Layer.effect(EventLogServerUnencrypted, make(resolved)).pipe(
+    Layer.provide(layerRooms(resolved)),
+    Layer.provide(handlers),
+    // A registry of its own: one shared with a client in the same process would mix their handlers up.
+    Layer.provide(Layer.fresh(EventLog.layerRegistry)),
+    Layer.provide(Reactivity.layer)
+  )
+}

@@ -1,0 +1,62 @@
+import { Context, Effect, Layer } from "effect"
+import { type Event, type EventGroup, type EventJournal, EventLog } from "effect/eventlog"
+import type { Author } from "../ports/FeedStore.ts"
+import type { StoreId } from "../ports/StoreId.ts"
+import { CurrentAuthor } from "../processing/handlers.ts"
+import { eventsOf } from "./serverWrite.ts"
+
+/** What a handler is told about an entry. */
+export interface HandlerInput<Payload> {
+  readonly storeId: StoreId
+  readonly payload: Payload
+  readonly entry: EventJournal.Entry
+  /** Earlier entries of the same event and primary key whose ids are greater, in id order. */
+  readonly conflicts: ReadonlyArray<{ readonly entry: EventJournal.Entry; readonly payload: Payload }>
+  /** The public key of the device that wrote it; `null` for the server. */
+  readonly author: Author
+  /** Aborted when the handler ran out of time or the server closes. */
+  readonly signal: AbortSignal
+}
+
+/** One plain function for each event of a schema. */
+export type AsyncHandlers<Groups extends EventGroup.Any> = {
+  readonly [Tag in Event.Tag<EventGroup.Events<Groups>>]: (
+    input: HandlerInput<Event.PayloadWithTag<EventGroup.Events<Groups>, Tag>>
+  ) => unknown
+}
+
+// A plain function brings what it needs with it.
+// biome-ignore lint/suspicious/noExplicitAny: the type that effect's registry wants
+const noServices = Context.empty() as Context.Context<any>
+
+type AnyHandler = (input: HandlerInput<unknown>) => unknown
+
+/** The handlers as effect's `EventLog.group` would register them. */
+export const layerAsyncHandlers = <Groups extends EventGroup.Any>(
+  schema: EventLog.EventLogSchema<Groups>,
+  handlers: AsyncHandlers<Groups>
+): Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry> =>
+  Layer.effectDiscard(
+    Effect.map(EventLog.Registry, (registry) => {
+      for (const [tag, event] of eventsOf(schema)) {
+        const handler = (handlers as Record<string, AnyHandler>)[tag]
+        if (handler === undefined) continue
+        registry.registerHandlerUnsafe({
+          event: tag,
+          handler: { event, context: noServices, handler: (input) => runAsync(handler, input) }
+        })
+      }
+    })
+  ) as Layer.Layer<never, never, EventLog.Registry> as Layer.Layer<
+    EventGroup.ToService<Groups>,
+    never,
+    EventLog.Registry
+  >
+
+const runAsync = (handler: AnyHandler, input: Omit<HandlerInput<unknown>, "author" | "signal">) =>
+  Effect.flatMap(CurrentAuthor, (author) =>
+    Effect.tryPromise({
+      try: async (signal) => handler({ ...input, author, signal }),
+      catch: (cause) => cause
+    })
+  )

@@ -1,0 +1,175 @@
+import { Context, Effect, Layer, ManagedRuntime, Stream } from "effect"
+import type { Event, EventGroup, EventLog } from "effect/eventlog"
+import type { Backend, BackendServices } from "../ports/Backend.ts"
+import type { KeyMapping } from "../ports/EventLogServerStoreRegistry.ts"
+import type { FeedEntry } from "../ports/FeedStore.ts"
+import { StoreId } from "../ports/StoreId.ts"
+import { StoreProgress } from "../ports/StoreProgress.ts"
+import type { Limits } from "../protocol/limits.ts"
+import { shuttingDown } from "../session/requests.ts"
+import { type AppLogger, layerAppLogger } from "./appLogger.ts"
+import { type AsyncAuth, type AsyncEnroll, layerAsyncAuth } from "./asyncAuth.ts"
+import { type AsyncHandlers, layerAsyncHandlers } from "./asyncHandlers.ts"
+import { EventLogServerUnencrypted, layer, type ServerStats } from "./EventLogServerUnencrypted.ts"
+import { type Mountable, mountWhenReady } from "./mountable.ts"
+import { resolveOptions, type ServerOptions } from "./options.ts"
+
+/** What a server is made of. */
+export interface CreateEventLogServerOptions<Groups extends EventGroup.Any> extends ServerOptions {
+  readonly schema: EventLog.EventLogSchema<Groups>
+  /** One plain function for each event, or the `EventLog.group` layers that devices run. */
+  readonly handlers: AsyncHandlers<Groups> | Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry>
+  /** The storage, such as `memoryBackend()`. */
+  readonly backend: Backend
+  /** Where processing remembers how far it is; it may build on the backend's services. @default in the backend */
+  readonly progress?: Layer.Layer<StoreProgress, never, BackendServices> | undefined
+  /**
+   * Compacts old history when it is read, such as
+   * `[groupCompaction(Todos, { olderThan: "30 days" }, keepLast())]`. @default everything is sent as it was written
+   */
+  readonly compaction?: ReadonlyArray<Layer.Layer<never, never, EventLogServerUnencrypted>> | undefined
+  /** What clients may do. There is no default: `allowAll` must be written out. */
+  readonly auth: AsyncAuth
+  /** Names the store of a device that was never seen before. @default only assigned keys have a store */
+  readonly enroll?: AsyncEnroll | undefined
+  /** Where the server logs, such as Fastify's `app.log`. @default effect's logger, on the console */
+  readonly logger?: AppLogger | undefined
+}
+
+/** An event of a schema, for the server to write. */
+export type WriteOptions<Groups extends EventGroup.Any> = {
+  readonly [Tag in Event.Tag<EventGroup.Events<Groups>>]: {
+    readonly storeId: string
+    readonly event: Tag
+    readonly payload: Event.PayloadWithTag<EventGroup.Events<Groups>, Tag>
+    /** `false` only sends it to subscribers: no handler, no reactivity, no conflicts. @default true */
+    readonly runHandlers?: boolean | undefined
+  }
+}[Event.Tag<EventGroup.Events<Groups>>]
+
+/**
+ * The server behind promises. Failures reject with the domain's tagged errors; after `close` was called everything else
+ * rejects with a `RequestError` of the reason `ShuttingDown`.
+ */
+export interface EventLogServer<Groups extends EventGroup.Any> extends Mountable {
+  /** Resolves when the backend is open; rejects when it can't be. Nothing needs to wait for it. */
+  readonly ready: () => Promise<void>
+  /** Maps a key to a store. A signing key replaces the one bound before. */
+  readonly assign: (options: {
+    readonly publicKey: string
+    readonly storeId: string
+    readonly signingPublicKey?: Uint8Array | undefined
+  }) => Promise<void>
+  /** Ends a key's access: here at once, on other nodes within `reauthorizeInterval`. */
+  readonly remove: (publicKey: string) => Promise<void>
+  /** Mapped keys in a stable order, those after `after`. @param limit default 100 */
+  readonly keys: (after?: string, limit?: number) => Promise<ReadonlyArray<KeyMapping>>
+  /** Appends an event that the server authored. */
+  readonly write: (options: WriteOptions<Groups>) => Promise<{ readonly sequenceNumbers: ReadonlyArray<number> }>
+  /** Resolves when handlers ran for everything up to `sequence`, on whichever node. */
+  readonly processed: (options: { readonly storeId: string; readonly sequence: number }) => Promise<void>
+  /** Committed entries from `from` (inclusive; 0 is 1) up to `to`, by default up to the head. */
+  readonly read: (options: {
+    readonly storeId: string
+    readonly from: number
+    readonly to?: number | undefined
+  }) => AsyncIterable<FeedEntry>
+  /** Closes the connections of this node that use a key or read a store, and answers how many. */
+  readonly disconnect: (selector: { readonly publicKey: string } | { readonly storeId: string }) => Promise<number>
+  /** Erases a store for good, and ends its subscriptions. */
+  readonly erase: (storeId: string) => Promise<void>
+  readonly stats: () => Promise<ServerStats>
+}
+
+const handlersOf = <Groups extends EventGroup.Any>({
+  handlers,
+  schema
+}: CreateEventLogServerOptions<Groups>): Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry> =>
+  Layer.isLayer(handlers)
+    ? (handlers as Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry>)
+    : layerAsyncHandlers(schema, handlers as AsyncHandlers<Groups>)
+
+/**
+ * The backend with other cursors. Compaction's cut-offs stay where they are: kept per node, they could fall, and a device
+ * in the middle of its first sync would lose entries.
+ */
+const withProgress = (
+  backend: Backend,
+  progress: Layer.Layer<StoreProgress, never, BackendServices>
+): Layer.Layer<BackendServices> =>
+  Layer.effect(
+    StoreProgress,
+    Effect.gen(function* () {
+      const own = yield* StoreProgress
+      const { cursors, lease } = Context.get(yield* Layer.build(progress), StoreProgress)
+      return { ...own, cursors, lease }
+    })
+  ).pipe(Layer.provideMerge(backend.layer))
+
+const layerOf = <Groups extends EventGroup.Any>(options: CreateEventLogServerOptions<Groups>) => {
+  const backend =
+    options.progress === undefined ? options.backend.layer : withProgress(options.backend, options.progress)
+  const compaction = Layer.mergeAll(Layer.empty, ...(options.compaction ?? []))
+  const server = compaction.pipe(
+    Layer.provideMerge(layer(options.schema, handlersOf(options), options)),
+    Layer.provide(backend),
+    Layer.provide(layerAsyncAuth(options.auth, options.enroll))
+  )
+  return options.logger === undefined ? server : Layer.provideMerge(server, layerAppLogger(options.logger))
+}
+
+/**
+ * Makes a server: `layer`, behind promises. It starts at once; an adapter mounts it, `close` ends it. What the user
+ * handed in (a database, a Redis client, a logger) is never closed.
+ */
+export const createEventLogServer = <Groups extends EventGroup.Any>(
+  options: CreateEventLogServerOptions<Groups>
+): EventLogServer<Groups> => {
+  const runtime = ManagedRuntime.make(layerOf(options))
+  const limits: Limits = resolveOptions(options).limits
+  const mount = mountWhenReady(limits, runtime.runPromise(EventLogServerUnencrypted))
+  let closed: Promise<void> | undefined
+  const run = async <A, E>(use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>): Promise<A> => {
+    if (closed !== undefined) throw shuttingDown()
+    return runtime.runPromise(Effect.flatMap(EventLogServerUnencrypted, use))
+  }
+  const close = async (): Promise<void> => {
+    mount.close()
+    try {
+      // Disposing interrupts what was begun, so that is finished first. A server that isn't ready yet has begun nothing.
+      if (mount.isReady()) await runtime.runPromise(EventLogServerUnencrypted.use((server) => server.drain))
+    } finally {
+      await runtime.dispose()
+    }
+  }
+  return {
+    limits,
+    connect: mount.connect,
+    close: () => (closed ??= close()),
+    ready: () => run(() => Effect.void),
+    assign: ({ storeId, ...rest }) => run((server) => server.assign({ ...rest, storeId: StoreId.make(storeId) })),
+    remove: (publicKey) => run((server) => server.remove(publicKey)),
+    keys: (after, limit = 100) => run((server) => server.keys(after, limit)),
+    write: ({ event, payload, runHandlers, storeId }) =>
+      run((server) =>
+        Effect.map(
+          server.write({ schema: options.schema, storeId: StoreId.make(storeId), event, payload, runHandlers }),
+          ({ sequenceNumbers }) => ({ sequenceNumbers })
+        )
+      ),
+    processed: ({ sequence, storeId }) =>
+      run((server) => server.processed({ storeId: StoreId.make(storeId), sequence })),
+    read: ({ storeId, ...range }) =>
+      Stream.toAsyncIterable(
+        Stream.unwrap(
+          Effect.map(
+            Effect.promise(() => run(Effect.succeed)),
+            (server) => server.read({ ...range, storeId: StoreId.make(storeId) })
+          )
+        )
+      ),
+    disconnect: (selector) => run((server) => server.disconnect(selector)),
+    erase: (storeId) => run((server) => server.erase(StoreId.make(storeId))),
+    stats: () => run((server) => server.stats)
+  }
+}

@@ -1,0 +1,23 @@
+import { Clock, Effect } from "effect"
+import type { EventJournal } from "effect/eventlog"
+import { checkEntries } from "../ingest/checkEntries.ts"
+import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
+import type { StoreId } from "../ports/StoreId.ts"
+import type { Limits } from "../protocol/limits.ts"
+import type { Access, AccessError } from "../session/access.ts"
+
+/** A client's write, for callers that bring their own connection: checked, authorized, resolved, appended. */
+export const ingestClient = (access: Access["Service"], ingest: Ingest["Service"], limits: Limits) =>
+  Effect.fn("EventLogServer.ingestClient")(function* (options: {
+    readonly publicKey: string
+    readonly entries: ReadonlyArray<EventJournal.Entry>
+  }): Effect.fn.Return<Written & { readonly storeId: StoreId }, AccessError | WriteError> {
+    const { entries, publicKey } = options
+    const flaw = checkEntries(entries, limits, yield* Clock.currentTimeMillis)
+    if (flaw !== undefined) return yield* flaw
+    const storeId = yield* access.write(publicKey, entries)
+    const written = yield* Effect.callback<Written, WriteError>((resume) =>
+      ingest.submit({ storeId, entries, author: publicKey, transportOnly: false }, resume)
+    )
+    return { ...written, storeId }
+  })

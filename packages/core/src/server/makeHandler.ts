@@ -1,0 +1,50 @@
+import { Effect, Queue } from "effect"
+import { Socket } from "effect/socket"
+import type { Transport } from "../ports/Transport.ts"
+import type { ConnectionInfo } from "../session/sessions.ts"
+import { EventLogServerUnencrypted } from "./EventLogServerUnencrypted.ts"
+
+/** Serves one socket until it closes. It fails only when the socket breaks, not when it is closed. */
+export type SocketHandler = (socket: Socket.Socket, info?: ConnectionInfo) => Effect.Effect<void, Socket.SocketError>
+
+const unknownPeer: ConnectionInfo = { remoteAddress: undefined, headers: {}, principal: undefined }
+
+type Outgoing = Uint8Array | Socket.CloseEvent
+
+/** A transport that queues for the socket's writer. The writer can't tell what it holds, so the session paces by Pong. */
+const queueTransport = (outgoing: Queue.Queue<Outgoing>): Transport => ({
+  send: (frame) => {
+    Queue.offerUnsafe(outgoing, frame)
+  },
+  close: (code, reason) => {
+    Queue.offerUnsafe(outgoing, new Socket.CloseEvent(code, reason))
+  }
+})
+
+const isClose = (error: Socket.SocketError): boolean => error.reason._tag === "SocketCloseError"
+
+/** Serves the protocol on any effect `Socket`. */
+export const makeHandler: Effect.Effect<SocketHandler, never, EventLogServerUnencrypted> = Effect.map(
+  EventLogServerUnencrypted,
+  (server) =>
+    (socket, info = unknownPeer) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          // The reader comes first: it is what opens the socket, and nothing can be written before.
+          const reader = yield* socket.reader
+          const writer = yield* socket.writer
+          // Unbounded, since the session bounds what it sends: by a Pong for each window, and `maxOutboundBytes`.
+          const outgoing = yield* Queue.unbounded<Outgoing>()
+          const listener = server.connect(queueTransport(outgoing), info)
+          yield* Effect.addFinalizer(() => Effect.sync(() => listener.closed()))
+          const writing = Queue.take(outgoing).pipe(Effect.flatMap(writer.write), Effect.forever)
+          const reading = Effect.forever(
+            Effect.map(reader.pull, (frames) => {
+              for (const frame of frames) listener.receive(frame)
+            })
+          )
+          // Either one that fails ends both: a socket that can't be written is no use to read from.
+          yield* Effect.raceFirst(reading, writing)
+        })
+      ).pipe(Effect.catchIf(isClose, () => Effect.void))
+)

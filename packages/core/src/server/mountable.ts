@@ -1,0 +1,121 @@
+import type { Transport, TransportListener } from "../ports/Transport.ts"
+import type { Limits } from "../protocol/limits.ts"
+import type { ConnectionInfo } from "../session/sessions.ts"
+
+/** What an adapter needs of a server. */
+export interface Mountable {
+  readonly limits: Limits
+  /**
+   * Opens a session on a connection, at once and without throwing. Frames that come before the server is ready wait,
+   * within bounds.
+   */
+  readonly connect: (transport: Transport, info: ConnectionInfo) => TransportListener
+  /** Refuses what is new, answers what was accepted, closes every connection with 1012. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+type Connect = Mountable["connect"]
+
+/** A connection that came before the server was ready: its frames wait, as many as an unproved peer may send. */
+class EarlyConnection implements TransportListener {
+  private readonly transport: Transport
+  private readonly info: ConnectionInfo
+  private readonly limits: Limits
+  private readonly onOver: (connection: EarlyConnection) => void
+  private frames: Array<Uint8Array | string> = []
+  private bytes = 0
+  private listener: TransportListener | undefined
+  private isOver = false
+
+  /** @param onOver called when it ended before the server was ready */
+  constructor(
+    transport: Transport,
+    info: ConnectionInfo,
+    limits: Limits,
+    onOver: (connection: EarlyConnection) => void
+  ) {
+    this.transport = transport
+    this.info = info
+    this.limits = limits
+    this.onOver = onOver
+  }
+
+  receive(frame: Uint8Array | string): void {
+    if (this.listener !== undefined) return this.listener.receive(frame)
+    if (this.isOver) return
+    this.bytes += frame.length
+    if (this.bytes > this.limits.maxFrameBytes || this.frames.length >= this.limits.maxInboundFrames) {
+      return this.refuse(1008, "Too much is unanswered")
+    }
+    this.frames.push(frame)
+  }
+
+  closed(): void {
+    this.isOver = true
+    this.frames = []
+    this.onOver(this)
+    this.listener?.closed()
+  }
+
+  /** The server is there: what waited is handed on, in order. */
+  begin(connect: Connect): void {
+    this.listener = connect(this.transport, this.info)
+    for (const frame of this.frames.splice(0)) this.listener.receive(frame)
+  }
+
+  /** There will be no server for this connection. */
+  refuse(code: number, reason: string): void {
+    this.closed()
+    this.transport.close(code, reason)
+  }
+}
+
+/** Connections from the first moment on: before the server is ready, while it runs, and when there is none any more. */
+export interface Mount {
+  readonly connect: Connect
+  readonly isReady: () => boolean
+  /** Refuses those that wait for the server, and those to come if it never was ready. */
+  readonly close: () => void
+}
+
+interface Refusal {
+  readonly code: number
+  readonly reason: string
+}
+
+const unavailable: Refusal = { code: 1013, reason: "The storage is unavailable" }
+
+/** Accepts connections before the server is there. */
+export const mountWhenReady = (limits: Limits, server: Promise<{ readonly connect: Connect }>): Mount => {
+  let connect: Connect | undefined
+  let refusal: Refusal | undefined
+  const early = new Set<EarlyConnection>()
+
+  const refuse = ({ code, reason }: Refusal): void => {
+    refusal ??= { code, reason }
+    for (const connection of [...early]) connection.refuse(code, reason)
+  }
+
+  server.then(
+    (started) => {
+      if (refusal !== undefined) return
+      connect = started.connect
+      for (const connection of early) connection.begin(connect)
+      early.clear()
+    },
+    () => refuse(unavailable)
+  )
+
+  return {
+    connect: (transport, info) => {
+      if (connect !== undefined) return connect(transport, info)
+      const connection = new EarlyConnection(transport, info, limits, (over) => early.delete(over))
+      if (refusal !== undefined) connection.refuse(refusal.code, refusal.reason)
+      else if (early.size >= limits.maxConnections) connection.refuse(1013, "Too many connections")
+      else early.add(connection)
+      return connection
+    },
+    isReady: () => connect !== undefined,
+    close: () => refuse({ code: 1012, reason: "The server restarts" })
+  }
+}

@@ -1,0 +1,73 @@
+import { Duration } from "effect"
+import type { HandlerFailure } from "../processing/handlers.ts"
+import type { FeedMismatch } from "../processing/stoppedStores.ts"
+import { defaultLimits, type Limits } from "../protocol/limits.ts"
+
+/** How a server behaves. Every member has a default. */
+export interface ServerOptions {
+  /**
+   * `"required"`: a connection must prove, with an Ed25519 signature, that it holds each key that it names.
+   * `"off"`: a key's name is enough, for trusted networks and tests. @default "required"
+   */
+  readonly sessionAuth?: "required" | "off" | undefined
+  /** Bounds to set otherwise than `defaultLimits`. */
+  readonly limits?: Partial<Limits> | undefined
+  /** How often live subscriptions and proved keys are checked again. @default 30 seconds */
+  readonly reauthorizeInterval?: Duration.Input | undefined
+  /** How long an auth or enroll callback may take before it counts as an outage. @default 10 seconds */
+  readonly authTimeout?: Duration.Input | undefined
+  /** After how much silence a peer is asked for a sign of life. @default 30 seconds */
+  readonly pingInterval?: Duration.Input | undefined
+  /** How long after that it is given up. @default 10 seconds */
+  readonly pingTimeout?: Duration.Input | undefined
+  /** How long closing waits for a connection to take what is queued for it. @default 5 seconds */
+  readonly drainTimeout?: Duration.Input | undefined
+  /** How long a handler may run before it counts as failed. @default 30 seconds */
+  readonly handlerTimeout?: Duration.Input | undefined
+  /** How long a compactor may take for one primary key before its entries are sent unchanged. @default 30 seconds */
+  readonly compactionTimeout?: Duration.Input | undefined
+  /** How often the heads of all stores are compared with what was processed. @default 30 seconds */
+  readonly sweepInterval?: Duration.Input | undefined
+  /** Told of every entry whose handler failed, timed out, or could not decode it. The entry counts as processed. */
+  readonly onHandlerFailure?: ((failure: HandlerFailure) => unknown) | undefined
+  /**
+   * Told once of every store whose processing stopped, since its feed went backwards: a restored backup, or a store that
+   * lost its data.
+   */
+  readonly onFeedMismatch?: ((mismatch: FeedMismatch) => unknown) | undefined
+}
+
+/** `ServerOptions` with the defaults filled in. */
+export interface ResolvedOptions {
+  readonly sessionAuth: "required" | "off"
+  readonly limits: Limits
+  readonly reauthorizeInterval: Duration.Duration
+  readonly authTimeout: Duration.Duration
+  readonly pingInterval: Duration.Duration
+  readonly pingTimeout: Duration.Duration
+  readonly drainTimeout: Duration.Duration
+  readonly handlerTimeout: Duration.Duration
+  readonly compactionTimeout: Duration.Duration
+  readonly sweepInterval: Duration.Duration
+  readonly onHandlerFailure: ((failure: HandlerFailure) => unknown) | undefined
+  readonly onFeedMismatch: ((mismatch: FeedMismatch) => unknown) | undefined
+}
+
+/** Fills in the defaults. */
+export const resolveOptions = (options: ServerOptions): ResolvedOptions => ({
+  sessionAuth: options.sessionAuth ?? "required",
+  limits: { ...defaultLimits, ...options.limits },
+  reauthorizeInterval: duration(options.reauthorizeInterval, 30_000),
+  authTimeout: duration(options.authTimeout, 10_000),
+  pingInterval: duration(options.pingInterval, 30_000),
+  pingTimeout: duration(options.pingTimeout, 10_000),
+  drainTimeout: duration(options.drainTimeout, 5_000),
+  handlerTimeout: duration(options.handlerTimeout, 30_000),
+  compactionTimeout: duration(options.compactionTimeout, 30_000),
+  sweepInterval: duration(options.sweepInterval, 30_000),
+  onHandlerFailure: options.onHandlerFailure,
+  onFeedMismatch: options.onFeedMismatch
+})
+
+const duration = (input: Duration.Input | undefined, defaultMillis: number): Duration.Duration =>
+  Duration.fromInputUnsafe(input ?? defaultMillis)

@@ -1,0 +1,180 @@
+import { Effect, type Exit } from "effect"
+import type { Feed } from "../feed/feed.ts"
+import { checkEntries } from "../ingest/checkEntries.ts"
+import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
+import type { IdentityClaim } from "../ports/EventLogServerAuth.ts"
+import { type DomainError, RequestError } from "../protocol/errors.ts"
+import type { Limits } from "../protocol/limits.ts"
+import type { Authenticate, RequestChanges, WriteEntries } from "../protocol/messages.ts"
+import { type Access, type AccessError, isOutage } from "./access.ts"
+import type { Outbound } from "./outbound.ts"
+import type { Proofs } from "./proofs.ts"
+import type { ActiveSubscription, Subscriptions } from "./subscriptions.ts"
+
+/** What the requests of one connection act on. */
+export interface RequestContext {
+  readonly access: Access["Service"]
+  readonly ingest: Ingest["Service"]
+  readonly feed: Feed["Service"]
+  readonly limits: Limits
+  readonly now: () => number
+  readonly outbound: Outbound
+  readonly subscriptions: Subscriptions
+  /** Absent where connections need not prove their keys (`sessionAuth: "off"`). */
+  readonly proofs: Proofs | undefined
+}
+
+/** What a client may ask for on one connection. Each request answers by itself when it succeeds. */
+export class Requests {
+  private pending = 0
+  /** The key that is being granted something; `undefined` again when its access changes meanwhile. */
+  private granting: string | undefined
+  private readonly waiting: Array<() => void> = []
+  private readonly context: RequestContext
+
+  constructor(context: RequestContext) {
+    this.context = context
+  }
+
+  /** Writes that were accepted and not answered yet. */
+  get pendingWrites(): number {
+    return this.pending
+  }
+
+  /** Proves a key; the answer carries the challenge for the next one. */
+  readonly authenticate = Effect.fnUntraced(function* (
+    this: Requests,
+    request: typeof Authenticate.Type
+  ): Effect.fn.Return<void, DomainError> {
+    const { now, outbound, proofs } = this.context
+    if (proofs === undefined) return yield* notNeeded()
+    this.granting = request.publicKey
+    yield* proofs.prove(request, now())
+    if (this.granting !== request.publicKey) {
+      proofs.revoke(request.publicKey)
+      return yield* accessChanged()
+    }
+    const challenge = yield* proofs.issue(now())
+    outbound.send({ _tag: "Authenticated", publicKey: request.publicKey, challenge })
+  })
+
+  /**
+   * Accepts a batch: it is checked, authorized and queued when this returns, in the order of the requests; the answer
+   * follows when it is durable.
+   *
+   * @param answered called when the batch was written or failed, unless this effect fails
+   */
+  readonly write = Effect.fnUntraced(function* (
+    this: Requests,
+    request: typeof WriteEntries.Type,
+    answered: (exit: Exit.Exit<Written, WriteError>) => void
+  ): Effect.fn.Return<void, DomainError> {
+    const { access, ingest, limits, now } = this.context
+    const { entries, publicKey } = request
+    yield* this.requireProof(publicKey)
+    const flaw = checkEntries(entries, limits, now())
+    if (flaw !== undefined) return yield* flaw
+    const storeId = yield* access.write(publicKey, entries)
+    if (this.pending >= limits.maxPendingWrites) yield* this.room
+    this.pending++
+    ingest.submit({ storeId, entries, author: publicKey, transportOnly: false }, (exit) => {
+      this.pending--
+      this.waiting.shift()?.()
+      answered(exit)
+    })
+  })
+
+  /** Opens a subscription, in place of the key's former one. A refused one leaves that as it is. */
+  readonly subscribe = Effect.fnUntraced(function* (
+    this: Requests,
+    request: typeof RequestChanges.Type
+  ): Effect.fn.Return<void, DomainError> {
+    const { access, feed, limits, subscriptions } = this.context
+    const { id, publicKey, startSequence } = request
+    yield* this.requireProof(publicKey)
+    this.granting = publicKey
+    if (!subscriptions.has(publicKey) && subscriptions.size >= limits.maxSubscriptions) {
+      return yield* new RequestError({
+        reason: "Limit",
+        message: `A connection may have ${limits.maxSubscriptions} subscriptions`
+      })
+    }
+    const storeId = yield* access.read(publicKey)
+    const opened = yield* feed.open(storeId, startSequence)
+    if (subscriptions.isEnded) return yield* shuttingDown()
+    if (this.granting !== publicKey) return yield* accessChanged()
+    subscriptions.start({ publicKey, storeId, id }, opened)
+  })
+
+  /** The access of a key changed: what is just being granted to it is not. */
+  accessChanged(publicKey: string): void {
+    if (this.granting === publicKey) this.granting = undefined
+  }
+
+  /**
+   * Asks again whether the connection's keys, or one of them, may still do what they were granted, and tells of those
+   * that may not. An outage takes nothing away, and neither does an answer about what was replaced meanwhile.
+   */
+  readonly reauthorize = Effect.fnUntraced(function* (
+    this: Requests,
+    lost: {
+      readonly key: (publicKey: string, error: DomainError) => void
+      readonly subscription: (publicKey: string, error: DomainError) => void
+    },
+    only?: string | undefined
+  ): Effect.fn.Return<void> {
+    const { proofs, subscriptions } = this.context
+    const isMeant = ({ publicKey }: { readonly publicKey: string }) => only === undefined || only === publicKey
+    for (const claim of proofs?.all().filter(isMeant) ?? []) {
+      const error = yield* refusalOf(this.checkBinding(claim))
+      if (error !== undefined && proofs?.get(claim.publicKey) === claim) lost.key(claim.publicKey, error)
+    }
+    for (const subscription of subscriptions.all().filter(isMeant)) {
+      const error = yield* refusalOf(this.checkReading(subscription))
+      const { publicKey } = subscription
+      if (error !== undefined && subscriptions.get(publicKey) === subscription) lost.subscription(publicKey, error)
+    }
+  })
+
+  private checkReading({ publicKey, storeId }: ActiveSubscription): Effect.Effect<void, AccessError> {
+    return Effect.flatMap(this.context.access.read(publicKey), (current) =>
+      current === storeId ? Effect.void : Effect.fail(movedAway())
+    )
+  }
+
+  private checkBinding(claim: IdentityClaim): Effect.Effect<void, AccessError> {
+    return Effect.flatMap(this.context.access.isStillBound(claim), (isBound) =>
+      isBound ? Effect.void : Effect.fail(notProved(claim.publicKey))
+    )
+  }
+
+  private requireProof(publicKey: string): Effect.Effect<void, RequestError> {
+    const { proofs } = this.context
+    return proofs === undefined || proofs.get(publicKey) !== undefined ? Effect.void : Effect.fail(notProved(publicKey))
+  }
+
+  private readonly room: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    this.waiting.push(() => resume(Effect.void))
+  })
+}
+
+/** What a check refused, if it did. */
+const refusalOf = (check: Effect.Effect<void, AccessError>): Effect.Effect<AccessError | undefined> =>
+  Effect.match(check, {
+    onSuccess: () => undefined,
+    onFailure: (error) => (isOutage(error) ? undefined : error)
+  })
+
+const notProved = (publicKey: string) =>
+  new RequestError({ reason: "NotProved", message: `This connection has not proved the key ${publicKey}` })
+
+const notNeeded = () =>
+  new RequestError({ reason: "Malformed", message: "This server asks for no proof: it sent no challenge" })
+
+const movedAway = () => new RequestError({ reason: "NotMapped", message: "The public key belongs to no store" })
+
+const accessChanged = () =>
+  new RequestError({ reason: "Unavailable", message: "The access of this key was changed meanwhile; ask again" })
+
+/** What a request is answered with while the server closes. */
+export const shuttingDown = () => new RequestError({ reason: "ShuttingDown", message: "The server is shutting down" })

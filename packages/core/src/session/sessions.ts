@@ -1,0 +1,177 @@
+import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule } from "effect"
+import { Feed } from "../feed/feed.ts"
+import { Ingest } from "../ingest/ingest.ts"
+import type { Connection } from "../ports/CurrentConnection.ts"
+import { type FeedEntry, FeedStore } from "../ports/FeedStore.ts"
+import type { Transport, TransportListener } from "../ports/Transport.ts"
+import { encodeRemoteEntry } from "../protocol/changes.ts"
+import { RequestError } from "../protocol/errors.ts"
+import type { Limits } from "../protocol/limits.ts"
+import { ErrorCode } from "../protocol/messages.ts"
+import { Access } from "./access.ts"
+import * as metrics from "./metrics.ts"
+import { Session, type SessionServices } from "./session.ts"
+
+/** What a connection is opened with. */
+export type ConnectionInfo = Omit<Connection, "id">
+
+/** Which connections are meant: those that use a key, or those that read a store. */
+export type Selector = { readonly publicKey: string } | { readonly storeId: string }
+
+/** Refused requests since the start, by the code of their `Error`. */
+export type Rejected = Readonly<Record<ErrorCode, number>>
+
+/** How the sessions of a server behave. */
+export interface SessionsOptions {
+  readonly limits: Limits
+  readonly sessionAuth: "required" | "off"
+  /** How often live subscriptions and proved keys are checked again. */
+  readonly reauthorizeInterval: Duration.Duration
+  /** After how much silence a peer is asked for a sign of life. */
+  readonly pingInterval: Duration.Duration
+  /** How long after that it is given up. */
+  readonly pingTimeout: Duration.Duration
+  /** How long a drain waits for a connection to take what is queued for it. */
+  readonly drainTimeout: Duration.Duration
+}
+
+/** The connections of this node. */
+export class Sessions extends Context.Service<
+  Sessions,
+  {
+    /** Opens a session on a connection, at once: frames that come before it is greeted wait. */
+    readonly connect: (transport: Transport, info: ConnectionInfo) => TransportListener
+    /** Closes the selected connections and answers how many. They may come back. */
+    readonly disconnect: (selector: Selector) => number
+    /** Ends what a key was granted on every connection of this node. */
+    readonly revoke: (publicKey: string) => void
+    /** Checks at once, on every connection of this node, what a key was granted: its binding may have changed. */
+    readonly recheck: (publicKey: string) => Effect.Effect<void>
+    /** Refuses new connections and requests, answers what was accepted, closes with 1012. */
+    readonly drain: Effect.Effect<void>
+    readonly stats: () => { readonly connections: number; readonly subscriptions: number; readonly rejected: Rejected }
+  }
+>()("@eventlog-server/core/Sessions") {}
+
+const rejectedByCode = Object.fromEntries(
+  ErrorCode.literals.map((code) => [code, Metric.withAttributes(metrics.rejectedRequests, { code })])
+) as Record<ErrorCode, Metric.Counter<number>>
+
+/** Connections that are re-authorized at the same time: enough to hide latency, too few to flood a database. */
+const reauthorizeConcurrency = 16
+
+/** The session room. */
+export const layerSessions = (
+  options: SessionsOptions
+): Layer.Layer<Sessions, never, Access | Feed | FeedStore | Ingest> =>
+  Layer.effect(
+    Sessions,
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const context = yield* Effect.context()
+      const store = yield* FeedStore
+      const run = yield* FiberSet.makeRuntime()
+      const sessions = new Set<Session>()
+      const rejected = Object.fromEntries(ErrorCode.literals.map((code) => [code, 0])) as Record<ErrorCode, number>
+      let nextId = 1
+      let closing = false
+
+      const services: SessionServices = {
+        access: yield* Access,
+        feed: yield* Feed,
+        ingest: yield* Ingest,
+        limits: options.limits,
+        sessionAuth: options.sessionAuth,
+        remoteId: store.id,
+        now: () => clock.currentTimeMillisUnsafe(),
+        run,
+        encodeEntry: ({ entry, remoteSequence }: FeedEntry) => {
+          metrics.encodedEntries.updateUnsafe(1, context)
+          return encodeRemoteEntry(remoteSequence, entry)
+        },
+        onRejected: (code) => {
+          rejected[code]++
+          rejectedByCode[code].updateUnsafe(1, context)
+        }
+      }
+
+      const subscriptions = () => {
+        let count = 0
+        for (const session of sessions) count += session.dispatcher.subscriptionCount
+        return count
+      }
+
+      const ended = (session: Session) => {
+        sessions.delete(session)
+        metrics.connections.updateUnsafe(sessions.size, context)
+      }
+
+      const connect = (transport: Transport, info: ConnectionInfo): TransportListener => {
+        const session = new Session(transport, { ...info, id: String(nextId++) }, services, ended)
+        sessions.add(session)
+        metrics.connections.updateUnsafe(sessions.size, context)
+        if (closing) session.close(1012, "The server restarts")
+        else if (sessions.size > options.limits.maxConnections) session.close(1013, "Too many connections")
+        else session.open()
+        return session
+      }
+
+      const disconnect = (selector: Selector): number => {
+        const selected = [...sessions].filter(({ dispatcher }) =>
+          "publicKey" in selector ? dispatcher.uses(selector.publicKey) : dispatcher.reads(selector.storeId)
+        )
+        for (const session of selected) session.close(1008, "Disconnected by the server")
+        return selected.length
+      }
+
+      const revoke = (publicKey: string) => {
+        // Also where the key has nothing yet: something may just be granted to it.
+        for (const { dispatcher } of sessions) dispatcher.revoke(publicKey, revoked())
+      }
+
+      const reauthorize = (selected: ReadonlyArray<Session>, only?: string) =>
+        Effect.forEach(selected, (session) => session.reauthorize(only), {
+          concurrency: reauthorizeConcurrency,
+          discard: true
+        })
+
+      const recheck = (publicKey: string) =>
+        Effect.suspend(() => {
+          for (const { dispatcher } of sessions) dispatcher.accessChanged(publicKey)
+          return reauthorize(
+            [...sessions].filter(({ dispatcher }) => dispatcher.uses(publicKey)),
+            publicKey
+          )
+        })
+
+      const drain = Effect.suspend(() => {
+        closing = true
+        return Effect.forEach([...sessions], (session) => Effect.timeoutOption(session.drain(), options.drainTimeout), {
+          concurrency: "unbounded",
+          discard: true
+        })
+      })
+
+      const checkAlive = Effect.sync(() => {
+        metrics.subscriptions.updateUnsafe(subscriptions(), context)
+        for (const session of [...sessions]) {
+          session.checkAlive(Duration.toMillis(options.pingInterval))
+        }
+      })
+
+      const reauthorizeAll = Effect.suspend(() => reauthorize([...sessions]))
+      yield* Effect.forkScoped(Effect.schedule(reauthorizeAll, Schedule.spaced(options.reauthorizeInterval)))
+      yield* Effect.forkScoped(Effect.schedule(checkAlive, Schedule.spaced(options.pingTimeout)))
+
+      return Sessions.of({
+        connect,
+        disconnect,
+        revoke,
+        recheck,
+        drain,
+        stats: () => ({ connections: sessions.size, subscriptions: subscriptions(), rejected: { ...rejected } })
+      })
+    })
+  )
+
+const revoked = () => new RequestError({ reason: "NotMapped", message: "The public key belongs to no store" })

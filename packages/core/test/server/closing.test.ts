@@ -1,0 +1,38 @@
+import { Deferred, Effect } from "effect"
+import { expect, it } from "vitest"
+import { memoryBackend } from "../../src/index.ts"
+import { withFeedStore } from "./faults.ts"
+import { openDevice, startServer } from "./host.ts"
+import { todoAdded } from "./todos.ts"
+
+const storeId = "store"
+
+it("answers what was accepted, refuses what comes later, closes with 1012, and may be closed twice", async () => {
+  const gate = Deferred.makeUnsafe<void>()
+  const backend = withFeedStore(memoryBackend(), (store) => ({
+    append: (storeId, records) => Effect.andThen(Deferred.await(gate), store.append(storeId, records))
+  }))
+  const { server, url } = await startServer({ backend })
+  await server.assign({ publicKey: "A", storeId })
+  const device = await openDevice(url)
+  const accepted = device.write("A", [todoAdded("a")])
+  await device.settled()
+  const closing = Promise.all([server.close(), server.close()])
+  const late = device.write("A", [todoAdded("b")])
+  expect(await late).toMatchObject({ code: "Unavailable", reason: "ShuttingDown", retryable: true })
+  Effect.runSync(Deferred.succeed(gate, undefined))
+  expect(await accepted).toMatchObject({ sequenceNumbers: [1] })
+  expect(await device.untilClosed()).toMatchObject({ code: 1012 })
+  await closing
+  await expect(openDevice(url)).rejects.toThrow()
+})
+
+it("leaves the backend that it was given open", async () => {
+  const backend = memoryBackend()
+  const first = await startServer({ backend })
+  await first.server.assign({ publicKey: "A", storeId })
+  await (await openDevice(first.url)).write("A", [todoAdded("a")])
+  await first.server.close()
+  const second = await startServer({ backend })
+  expect(await (await openDevice(second.url)).write("A", [todoAdded("b")])).toMatchObject({ sequenceNumbers: [2] })
+})

@@ -1,0 +1,123 @@
+import { Packr } from "msgpackr"
+import { describe, expect, it } from "vitest"
+import { encodeRequestUnencrypted } from "../../src/protocol/codec.ts"
+import { makeSigningKey } from "./device.ts"
+import { openDevice, readAll, startServer } from "./host.ts"
+import { todoAdded, todosAdded } from "./todos.ts"
+
+const storeId = "store"
+
+describe("limits", () => {
+  it("announces them in Hello", async () => {
+    const { url } = await startServer({ limits: { maxBatchEntries: 7 } })
+    const device = await openDevice(url)
+    expect(device.received[0]).toMatchObject({ _tag: "Hello", protocol: 1, limits: { maxBatchEntries: 7 } })
+  })
+
+  it.each([
+    ["a text frame", "hello", 1007],
+    ["a frame that is no message", new Uint8Array([0xc1]), 1007],
+    ["a frame above maxFrameBytes", new Uint8Array(2048), 1009]
+  ])("closes on %s", async (_, frame, code) => {
+    const { url } = await startServer({ limits: { maxFrameBytes: 1024 } })
+    const device = await openDevice(url)
+    device.socket.send(frame)
+    expect(await device.untilClosed()).toMatchObject({ code })
+  })
+
+  it("answers a malformed request that names itself, and goes on", async () => {
+    const { server, url } = await startServer()
+    await server.assign({ publicKey: "A", storeId })
+    const device = await openDevice(url)
+    device.socket.send(
+      new Packr({ useRecords: false }).pack({ _tag: "WriteEntries", id: 5, publicKey: "A", entries: "none" })
+    )
+    await expect(device.next("Error")).resolves.toMatchObject({ id: 5, reason: "Malformed" })
+    expect(await device.write("A", [todoAdded("a")])).toMatchObject({ _tag: "Ack" })
+  })
+
+  it("refuses a batch, an entry and a name that are too big, and stores nothing of them", async () => {
+    const { server, url } = await startServer({
+      limits: { maxBatchEntries: 3, maxEntryBytes: 300, maxPrimaryKeyBytes: 20 }
+    })
+    await server.assign({ publicKey: "A", storeId })
+    const device = await openDevice(url)
+    const limit = { _tag: "Error", code: "InvalidRequest", reason: "Limit", retryable: false }
+    expect(await device.write("A", todosAdded(4))).toMatchObject(limit)
+    expect(await device.write("A", [todoAdded("k".repeat(21))])).toMatchObject(limit)
+    await expect(
+      server.write({ storeId, event: "TodoAdded", payload: { id: "a", text: "x".repeat(300) } })
+    ).rejects.toMatchObject({ reason: "Limit" })
+    expect(await readAll(server, storeId)).toEqual([])
+  })
+
+  it("closes a peer that sends more than it may have unanswered", async () => {
+    const { server, url } = await startServer({
+      limits: { maxInboundFrames: 10 },
+      auth: { read: () => {}, write: () => new Promise(() => {}) }
+    })
+    await server.assign({ publicKey: "A", storeId })
+    const device = await openDevice(url)
+    for (let id = 0; id < 20; id++) device.send({ _tag: "WriteEntries", id, publicKey: "A", entries: [] })
+    expect(await device.untilClosed()).toMatchObject({ code: 1008 })
+  })
+
+  it("closes a peer that sends much before it proved a key", async () => {
+    const { url } = await startServer({ sessionAuth: "required" })
+    const device = await openDevice(url)
+    device.send({ _tag: "WriteEntries", id: 1, publicKey: "A", entries: todosAdded(500) })
+    expect(await device.untilClosed()).toMatchObject({ code: 1008 })
+  })
+
+  it("refuses requests above the rate for now", async () => {
+    const { server, url } = await startServer({ limits: { maxRequestsPerSecond: 2 } })
+    await server.assign({ publicKey: "A", storeId })
+    const device = await openDevice(url)
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => device.write("A", [todoAdded(`${index}`)]))
+    )
+    const refused = answers.filter((answer) => answer._tag === "Error")
+    expect(refused[0]).toMatchObject({ code: "Unavailable", reason: "RateLimited", retryable: true })
+    expect(answers.length - refused.length).toBeGreaterThanOrEqual(4)
+    expect((await server.stats()).rejected.Unavailable).toBe(refused.length)
+  })
+
+  it("bounds subscriptions, keys and connections", async () => {
+    const { server, url } = await startServer({
+      sessionAuth: "required",
+      limits: { maxSubscriptions: 1, maxKeys: 2, maxConnections: 2 }
+    })
+    for (const publicKey of ["A", "B", "C"]) await server.assign({ publicKey, storeId })
+    const device = await openDevice(url)
+    await device.prove("A", makeSigningKey())
+    await device.prove("B", makeSigningKey())
+    device.send(await device.proof("C", makeSigningKey()))
+    expect(await device.next("Error")).toMatchObject({ requestTag: "Authenticate", reason: "Limit" })
+    expect(await device.subscribe("A")).toMatchObject({ _tag: "Subscribed" })
+    expect(await device.subscribe("B")).toMatchObject({ _tag: "Error", reason: "Limit" })
+    await openDevice(url)
+    const third = openDevice(url)
+    await expect(third).rejects.toThrow("1013")
+  })
+
+  it("puts chunked messages together and bounds them", async () => {
+    const { server, url } = await startServer({ limits: { maxMessageBytes: 2_000_000 } })
+    await server.assign({ publicKey: "A", storeId })
+    const device = await openDevice(url)
+    await device.subscribe("A")
+    await server.write({ storeId, event: "TodoAdded", payload: { id: "big", text: "x".repeat(1_500_000) } })
+    const [big] = await device.untilDelivered("A", 1)
+    expect(big!.entry.payload.byteLength).toBeGreaterThan(1_500_000)
+    expect(await device.write("A", [{ ...big!.entry, id: todoAdded("x").id } as never])).toMatchObject({
+      sequenceNumbers: [2]
+    })
+    const frame = encodeRequestUnencrypted({
+      _tag: "ChunkedMessage",
+      id: 1,
+      part: [0, 1_000_000],
+      data: new Uint8Array(1)
+    })
+    device.socket.send(frame)
+    expect(await device.untilClosed()).toMatchObject({ code: 1009 })
+  })
+})

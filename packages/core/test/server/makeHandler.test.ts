@@ -1,0 +1,72 @@
+import { describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Queue } from "effect"
+import { Socket } from "effect/socket"
+import { expect } from "vitest"
+import { EventLogServerUnencrypted, makeHandler } from "../../src/index.ts"
+import { makeScene } from "../session/harness.ts"
+
+type Frames = readonly [Uint8Array | string, ...Array<Uint8Array | string>]
+
+const error = (reason: ConstructorParameters<typeof Socket.SocketError>[0]["reason"]) =>
+  new Socket.SocketError({ reason })
+
+/** A socket that reads and writes what the test says, served by the handler. */
+const serve = Effect.fnUntraced(function* (write: Socket.Writer["write"] = () => Effect.void) {
+  const scene = yield* makeScene()
+  const incoming = yield* Queue.unbounded<Frames, Socket.SocketError>()
+  const written: Array<Uint8Array | string | Socket.CloseEvent> = []
+  const socket = Socket.make({
+    reader: Effect.succeed({ pull: Queue.take(incoming), upgrade: Socket.SocketUpgradeError.unsupported }),
+    writer: Effect.succeed({
+      write: (chunk) => {
+        written.push(chunk)
+        return write(chunk)
+      },
+      writeAll: () => Effect.void
+    })
+  })
+  const handler = yield* Effect.provideService(makeHandler, EventLogServerUnencrypted, scene.server)
+  const fiber = yield* Effect.forkChild(handler(socket), { startImmediately: true })
+  return { scene, incoming, written, fiber }
+})
+
+describe("makeHandler", () => {
+  it.effect("ends without an error, and with its session, when the socket closes", () =>
+    Effect.gen(function* () {
+      const { fiber, incoming, scene } = yield* serve()
+      expect(yield* scene.server.stats).toMatchObject({ connections: 1 })
+      yield* Queue.fail(incoming, error(new Socket.SocketCloseError({ code: 1000 })))
+      expect(yield* Fiber.await(fiber)).toEqual(Exit.void)
+      expect(yield* scene.server.stats).toMatchObject({ connections: 0 })
+    })
+  )
+
+  it.effect("fails, and its session ends, when the socket breaks", () =>
+    Effect.gen(function* () {
+      const { fiber, incoming, scene } = yield* serve()
+      const broken = error(new Socket.SocketReadError({ cause: "reset" }))
+      yield* Queue.fail(incoming, broken)
+      expect(yield* Fiber.await(fiber)).toEqual(Exit.fail(broken))
+      expect(yield* scene.server.stats).toMatchObject({ connections: 0 })
+    })
+  )
+
+  it.effect("fails, and its session ends, when the socket can't be written", () =>
+    Effect.gen(function* () {
+      const broken = error(new Socket.SocketWriteError({ cause: "reset" }))
+      const { fiber, scene } = yield* serve(() => Effect.fail(broken))
+      expect(yield* Fiber.await(fiber)).toEqual(Exit.fail(broken))
+      expect(yield* scene.server.stats).toMatchObject({ connections: 0 })
+    })
+  )
+
+  it.effect("writes the close behind everything else", () =>
+    Effect.gen(function* () {
+      const { incoming, written } = yield* serve()
+      yield* Queue.offer(incoming, ["text"])
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      expect(written.map((chunk) => chunk instanceof Uint8Array)).toEqual([true, false])
+      expect(written[1]).toMatchObject({ code: 1007 })
+    })
+  )
+})
