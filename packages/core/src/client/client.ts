@@ -1,0 +1,88 @@
+import { Effect, Option, PubSub, type Scope, type Stream } from "effect"
+import { EventJournal, EventLog, type EventLogRemote } from "effect/eventlog"
+import type { Socket } from "effect/socket"
+import type { ConnectionFailure } from "./errors.ts"
+import { type ClientOptions, settingsOf } from "./options.ts"
+import { PendingWrites } from "./pendingWrites.ts"
+import { makeProver } from "./prover.ts"
+import { registerRemotes } from "./registrar.ts"
+import { makeRemote } from "./remote.ts"
+import { Sessions } from "./sessions.ts"
+import { type ClientStatus, StatusStore } from "./status.ts"
+import { supervise } from "./supervisor.ts"
+import { makeWake } from "./wake.ts"
+
+/** A running client, as an app sees it. */
+export interface Client {
+  /** The status now. The same object until something changes. */
+  readonly status: () => ClientStatus
+  /**
+   * Calls `listener` after each change, synchronously, until the answered function is called. What it throws is logged.
+   * With `status` it is what React's `useSyncExternalStore` takes.
+   */
+  readonly subscribe: (listener: (status: ClientStatus) => void) => () => void
+  /** The status now and each new one; a slow consumer gets the newest. */
+  readonly statusChanges: Stream.Stream<ClientStatus>
+  /** Doesn't wait any longer before it connects again; with a connection it looks whether that still lives. */
+  readonly reconnect: Effect.Effect<void>
+}
+
+/** What happens before an app has its remote. */
+interface Listeners {
+  readonly onRegistered: (remote: EventLogRemote.EventLogRemote["Service"]) => void
+  readonly onFailure: (failure: ConnectionFailure) => void
+}
+
+/**
+ * Runs a client on a socket until the scope closes: one fiber keeps a connection, another registers the server as a
+ * remote. It never waits for the network.
+ */
+export const runClient = Effect.fnUntraced(function* (
+  socket: Socket.Socket,
+  options: ClientOptions,
+  listeners: Listeners
+): Effect.fn.Return<Client, never, Scope.Scope | EventLog.Registry> {
+  const registry = yield* EventLog.Registry
+  const services = yield* Effect.context<never>()
+  const settings = settingsOf(options)
+  const status = new StatusStore((error) =>
+    Effect.runForkWith(services)(Effect.logError("A listener of the client's status failed", error))
+  )
+  const pending = new PendingWrites((pendingWrites) => status.set({ pendingWrites }))
+  const sessions = new Sessions()
+  const prover = makeProver(settings, status)
+  yield* Effect.addFinalizer(() => Effect.sync(() => status.set({ connection: "closed" })))
+  const { wake, woken } = yield* makeWake
+  yield* countLocalWrites(pending)
+  yield* Effect.forkScoped(supervise({ socket, settings, sessions, status, woken, onFailure: listeners.onFailure }))
+  yield* registerRemotes({
+    registry,
+    sessions,
+    settings,
+    makeRemote: (link) => makeRemote({ link, prover, settings, status, pending }),
+    onRegistered: listeners.onRegistered
+  })
+  return {
+    status: () => status.current,
+    subscribe: (listener) => status.subscribe(listener),
+    statusChanges: status.changes,
+    reconnect: wake
+  }
+})
+
+/**
+ * Counts what is written while effect's `EventLog` waits for an earlier write, or for the first contact. The journal is
+ * there wherever an `EventLog` is built from layers; without it those entries are counted when they are handed over.
+ */
+const countLocalWrites = Effect.fnUntraced(function* (
+  pending: PendingWrites
+): Effect.fn.Return<void, never, Scope.Scope> {
+  const journal = yield* Effect.serviceOption(EventJournal.EventJournal)
+  if (Option.isNone(journal)) return
+  const written = yield* journal.value.changes
+  yield* PubSub.takeAll(written).pipe(
+    Effect.flatMap((entries) => Effect.sync(() => pending.add(entries))),
+    Effect.forever,
+    Effect.forkScoped({ startImmediately: true })
+  )
+})

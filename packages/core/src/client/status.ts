@@ -1,0 +1,98 @@
+import { Effect, Queue, Stream } from "effect"
+import type { EventJournal } from "effect/eventlog"
+import type { ClientError, ClientMethod } from "./errors.ts"
+
+/** What a page can show of its client. A value never changes; a change makes a new one. */
+export interface ClientStatus {
+  /** `"offline"` waits before it connects again; `"closed"` is final. */
+  readonly connection: "offline" | "connecting" | "online" | "closed"
+  /** The server's id; `undefined` before the first contact. */
+  readonly remoteId: EventJournal.RemoteId | undefined
+  /**
+   * Local entries that the server hasn't confirmed. Entries of an earlier run of the app are counted from the first
+   * contact on.
+   */
+  readonly pendingWrites: number
+  /** The last sequence that was handed to the journal; 0 before any. */
+  readonly cursor: number
+  /** Whether everything that the store held was received on this connection. */
+  readonly caughtUp: boolean
+  /** The last failure that wasn't followed by a success of the same kind. */
+  readonly lastError: ClientError | undefined
+}
+
+const initial: ClientStatus = {
+  connection: "offline",
+  remoteId: undefined,
+  pendingWrites: 0,
+  cursor: 0,
+  caughtUp: false,
+  lastError: undefined
+}
+
+type Listener = (status: ClientStatus) => void
+
+/** Holds the status and tells listeners of each change. What a listener throws is reported and harms nobody. */
+export class StatusStore {
+  #status = initial
+  readonly #listeners = new Set<Listener>()
+  readonly #report: (error: unknown) => void
+
+  /** @param report takes what a listener throws */
+  constructor(report: (error: unknown) => void) {
+    this.#report = report
+  }
+
+  /** The status now. The same object until it changes. */
+  get current(): ClientStatus {
+    return this.#status
+  }
+
+  /** Calls `listener` after each change. Answers a function that ends it. */
+  subscribe(listener: Listener): () => void {
+    // Wrapped, so that one function subscribed twice is two subscriptions.
+    const own: Listener = (status) => listener(status)
+    this.#listeners.add(own)
+    return () => this.#listeners.delete(own)
+  }
+
+  /** Changes the given fields. */
+  set(change: Partial<ClientStatus>): void {
+    const before = this.#status
+    const changed = Object.entries(change).some(([key, value]) => before[key as keyof ClientStatus] !== value)
+    if (!changed) return
+    const status = { ...before, ...change }
+    this.#status = status
+    for (const listener of this.#listeners) {
+      try {
+        listener(status)
+      } catch (error) {
+        this.#report(error)
+      }
+    }
+  }
+
+  /** Records a failure, together with what else changed. */
+  failed(error: ClientError, change: Partial<ClientStatus> = {}): void {
+    this.set({ ...change, lastError: error })
+  }
+
+  /** Forgets a failure of this method, since it succeeded; together with what else changed. */
+  succeeded(method: ClientMethod, change: Partial<ClientStatus> = {}): void {
+    const resolved = this.#status.lastError?.method === method
+    this.set(resolved ? { ...change, lastError: undefined } : change)
+  }
+
+  /** The status now, then each new one. A slow consumer gets the newest and misses those between. */
+  readonly changes: Stream.Stream<ClientStatus> = Stream.callback<ClientStatus>(
+    (queue) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          Queue.offerUnsafe(queue, this.#status)
+          return this.subscribe((status) => Queue.offerUnsafe(queue, status))
+        }),
+        (unsubscribe) => Effect.sync(unsubscribe)
+      ),
+    { bufferSize: 1, strategy: "sliding" }
+  )
+}

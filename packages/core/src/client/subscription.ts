@@ -1,0 +1,109 @@
+import { type Context, Effect, Queue, type Scope } from "effect"
+import type { EventJournal, EventLog } from "effect/eventlog"
+import { entryBytes } from "../protocol/limits.ts"
+import { backOff } from "./backoff.ts"
+import { type ClientError, clientError, type RemoteRefusal } from "./errors.ts"
+import { type Follower, follow } from "./follow.ts"
+import { receivedEntries } from "./metrics.ts"
+import type { RemoteContext } from "./remoteContext.ts"
+
+type Identity = EventLog.Identity["Service"]
+
+/** One call of `changes`. */
+interface Call {
+  readonly identity: Identity
+  readonly queue: Queue.Queue<EventJournal.RemoteEntry, ClientError>
+  readonly services: Context.Context<never>
+  /** The sequence to ask for: after what entered the queue. */
+  next: number
+  queuedBytes: number
+}
+
+/** How often a full queue is looked at. */
+const drainMillis = 20
+
+/**
+ * Follows the store of an identity from a sequence on, through reconnects, until its scope closes. The queue fails
+ * when the server refuses the subscription for good.
+ *
+ * The entries of one `Changes` enter the queue in one step, so that the journal takes them as one batch. After it the
+ * sequence to ask for is the last one plus 1, which is what the journal arrives at too.
+ */
+export const makeSubscriber = ({ link, pending, prover, settings, status }: RemoteContext) => {
+  const take = (call: Call, entries: ReadonlyArray<EventJournal.RemoteEntry>): boolean => {
+    const last = entries[entries.length - 1]!.remoteSequence
+    call.next = last + 1
+    // The consumer takes all there is, so the queue holds everything since it was last found empty.
+    if (Queue.sizeUnsafe(call.queue) === 0) call.queuedBytes = 0
+    for (const { entry } of entries) call.queuedBytes += entryBytes(entry)
+    Queue.offerAllUnsafe(call.queue, entries)
+    receivedEntries.updateUnsafe(entries.length, call.services)
+    pending.settle(entries.map(({ entry }) => entry))
+    status.set({ cursor: last })
+    return Queue.sizeUnsafe(call.queue) < settings.maxQueuedEntries && call.queuedBytes < settings.maxQueuedBytes
+  }
+
+  const followerOf = (call: Call): Follower => ({
+    publicKey: call.identity.publicKey,
+    startSequence: call.next,
+    subscribed: () => status.succeeded("changes"),
+    take: (entries) => take(call, entries),
+    caughtUp: () => status.set({ caughtUp: true })
+  })
+
+  /** A websocket can't be paused everywhere, so a full queue ends the subscription until the consumer has taken it. */
+  const drained = (call: Call): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      Queue.sizeUnsafe(call.queue) === 0 ? Effect.void : Effect.andThen(Effect.sleep(drainMillis), drained(call))
+    )
+
+  /** Follows on one session, and answers the refusal if that is how it ended. */
+  const followOnce = (call: Call): Effect.Effect<RemoteRefusal | undefined, ClientError> =>
+    Effect.flatMap(link.session, (session) =>
+      prover.prove(session, call.identity).pipe(
+        Effect.andThen(Effect.suspend(() => follow(session, followerOf(call)))),
+        Effect.andThen(drained(call)),
+        Effect.as(undefined),
+        Effect.catchTag("ConnectionFailure", () => Effect.succeed(undefined)),
+        Effect.catchTag("RemoteRefusal", (refusal) => {
+          if (refusal.reason === "NotProved") prover.forget(session, call.identity.publicKey)
+          return Effect.succeed(refusal)
+        })
+      )
+    )
+
+  const run = Effect.fnUntraced(function* (call: Call): Effect.fn.Return<never, ClientError | RemoteRefusal> {
+    let failures = 0
+    while (true) {
+      const before = call.next
+      const refusal = yield* followOnce(call)
+      if (call.next > before) failures = 0
+      if (refusal === undefined) continue
+      if (!refusal.retryable) return yield* refusal
+      status.failed(clientError("changes", refusal))
+      yield* backOff(settings, ++failures)
+    }
+  })
+
+  return Effect.fnUntraced(function* (options: {
+    readonly identity: Identity
+    readonly startSequence: number
+  }): Effect.fn.Return<Queue.Dequeue<EventJournal.RemoteEntry, ClientError>, never, Scope.Scope> {
+    const queue = yield* Queue.unbounded<EventJournal.RemoteEntry, ClientError>()
+    const services = yield* Effect.context<never>()
+    const next = Math.max(1, options.startSequence)
+    status.set({ cursor: next - 1, caughtUp: false })
+    yield* run({ identity: options.identity, queue, services, next, queuedBytes: 0 }).pipe(
+      link.while.bind(link),
+      Effect.catch((error) => {
+        // Whoever closed the client waits for no more entries, and effect would log a failure.
+        if (error._tag === "RemoteRetired" && error.reason === "Closed") return Effect.void
+        const failed = error._tag === "EventLogRemoteError" ? error : clientError("changes", error)
+        if (error._tag === "RemoteRefusal") status.failed(failed)
+        return Queue.fail(queue, failed)
+      }),
+      Effect.forkScoped
+    )
+    return queue
+  })
+}
