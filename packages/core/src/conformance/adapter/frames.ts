@@ -1,0 +1,103 @@
+import { expect, it } from "vitest"
+import { connect, rawFrame } from "./client.ts"
+import type { Mount } from "./harness.ts"
+import { greeting, maxFrameBytes, record } from "./recorder.ts"
+
+const bytes = (size: number, seed: number): Uint8Array =>
+  Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed) & 255)
+
+const signal = () => Promise.withResolvers<void>()
+
+/** How frames cross in both directions. */
+export const frames = (mount: Mount): void => {
+  it("sends what the server sends while it connects", async () => {
+    const { url } = await record(mount)
+    expect(await (await connect(url)).frames.take()).toEqual(greeting)
+  })
+
+  it("loses no frame that arrives before the upgrade is answered", async () => {
+    const [asked, sent, answer] = [signal(), signal(), signal()]
+    const authenticate = () => {
+      asked.resolve()
+      return answer.promise
+    }
+    const { recorder, url } = await record(mount, { authenticate })
+    const bytes = Uint8Array.from([...rawFrame([7]), ...rawFrame([8, 8])])
+    const connecting = connect(url, { early: { bytes, sent: sent.resolve } })
+    await Promise.all([asked.promise, sent.promise])
+    answer.resolve()
+    await connecting
+    const { frames } = await recorder.connections.take()
+    expect(await frames.take()).toEqual(Uint8Array.of(7))
+    expect(await frames.take()).toEqual(Uint8Array.of(8, 8))
+  })
+
+  it("delivers frames of every size whole and in order, both ways", async () => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    const { frames, transport } = await recorder.connections.take()
+    expect(await client.frames.take()).toEqual(greeting)
+    const sizes = [0, 1, 125, 126, 127, 65_535, maxFrameBytes, ...Array.from({ length: 100 }, (_, i) => i * 7)]
+    for (const [seed, size] of sizes.entries()) client.socket.send(bytes(size, seed))
+    for (const [seed, size] of sizes.entries()) {
+      const frame = await frames.take()
+      expect(frame).toEqual(bytes(size, seed))
+      transport.send(frame as Uint8Array)
+    }
+    for (const [seed, size] of sizes.entries()) expect(await client.frames.take()).toEqual(bytes(size, seed))
+  })
+
+  it("joins the fragments of a frame", async () => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    client.socket.send(bytes(10, 1), { fin: false, binary: true })
+    client.socket.send(bytes(5, 2), { fin: true })
+    const { frames } = await recorder.connections.take()
+    expect(await frames.take()).toEqual(Uint8Array.from([...bytes(10, 1), ...bytes(5, 2)]))
+  })
+
+  it("sends a view of a larger buffer as that view only", async () => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    const { transport } = await recorder.connections.take()
+    transport.send(bytes(100, 0).subarray(10, 20))
+    expect(await client.frames.take()).toEqual(greeting)
+    expect(await client.frames.take()).toEqual(bytes(100, 0).slice(10, 20))
+  })
+
+  it("hands a text frame over as a string, for the server to refuse", async () => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    client.socket.send("grüße")
+    const { frames, transport } = await recorder.connections.take()
+    expect(await frames.take()).toBe("grüße")
+    transport.close(1007, "text")
+    expect(await client.closed).toEqual({ code: 1007, reason: "text" })
+  })
+
+  it("closes with 1009 when a frame is bigger than maxFrameBytes", async () => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    const { ends } = await recorder.connections.take()
+    // Big enough that the client is still sending when it is refused.
+    client.socket.send(new Uint8Array(128 * maxFrameBytes))
+    expect((await client.closed).code).toBe(1009)
+    await ends.take()
+  })
+
+  it("tells how many bytes a client that doesn't read holds up", async (context) => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    const { transport } = await recorder.connections.take()
+    const { bufferedBytes } = transport
+    if (bufferedBytes === undefined) return context.skip("the runtime can't tell")
+    const frame = bytes(1024 * 1024, 0)
+    client.socket.pause()
+    for (let i = 0; i < 24; i++) transport.send(frame)
+    expect(bufferedBytes()).toBeGreaterThan(frame.length)
+    client.socket.resume()
+    expect(await client.frames.take()).toEqual(greeting)
+    for (let i = 0; i < 24; i++) expect((await client.frames.take()).length).toBe(frame.length)
+    await expect.poll(bufferedBytes).toBe(0)
+  })
+}

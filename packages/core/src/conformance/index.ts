@@ -1,0 +1,12 @@
+/**
+ * Suites that every backend and every adapter must pass, for vitest. A storage package's whole consumer is a call:
+ *
+ * ```ts
+ * backendSuite("my storage", { backend: async () => ({ layer: myBackend(await connect()).layer }) })
+ * ```
+ */
+export type { Mount, Mounted, MountOptions } from "./adapter/harness.ts"
+export { adapterSuite } from "./adapterSuite.ts"
+export { backendSuite, feedAdminSuite, feedStoreSuite, storeProgressSuite, storeRegistrySuite } from "./backendSuite.ts"
+export { BackendAwayError, type BackendHarness, type BackendSuiteOptions, type Outage, type Skip } from "./harness.ts"
+export { type SelectionEnvironment, selectBackends } from "./selectBackends.ts"

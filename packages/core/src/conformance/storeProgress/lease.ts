@@ -1,0 +1,123 @@
+import { Effect, Exit, Option, Scope } from "effect"
+import { expect } from "vitest"
+import type { StoreId } from "../../ports/StoreId.ts"
+import { freshStoreId, losesLease, range } from "../fixtures.ts"
+import type { Node } from "../harness.ts"
+import type { Topic } from "../suite.ts"
+
+/** Takes the lease in a scope of its own, so that the test says when it ends. */
+const take = Effect.fnUntraced(function* (node: Node, storeId: StoreId) {
+  const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+  const lease = yield* Scope.provide(node.progress.lease(storeId), scope)
+  return { lease: Option.getOrUndefined(lease), release: Scope.close(scope, Exit.void) }
+})
+
+export const lease: Topic = (check) => {
+  check("starts at 0 and hands the cursor on", ({ node, peer }) =>
+    Effect.gen(function* () {
+      const storeId = freshStoreId()
+      const first = yield* take(node, storeId)
+      expect(first.lease?.cursor).toBe(0)
+      yield* first.lease?.advance(3) ?? Effect.void
+      yield* first.lease?.advance(7) ?? Effect.void
+      yield* first.release
+      const second = yield* take(peer, storeId)
+      expect(second.lease?.cursor).toBe(7)
+    })
+  )
+
+  check("is held by one holder, whichever node asks", ({ node, peer }) =>
+    Effect.gen(function* () {
+      const storeId = freshStoreId()
+      const held = yield* take(node, storeId)
+      expect(held.lease).toBeDefined()
+      expect((yield* take(node, storeId)).lease).toBeUndefined()
+      const refused = yield* take(peer, storeId)
+      expect(refused.lease).toBeUndefined()
+      yield* refused.release
+      expect((yield* take(peer, storeId)).lease).toBeUndefined()
+      yield* held.release
+      expect((yield* take(peer, storeId)).lease).toBeDefined()
+    })
+  )
+
+  check("goes to one of many who ask at once", ({ node, peer, scale }) =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 4 * scale; round++) {
+        const storeId = freshStoreId()
+        const taken = yield* Effect.forEach(range(1, 16), (index) => take(index % 2 === 0 ? node : peer, storeId), {
+          concurrency: "unbounded"
+        })
+        expect(taken.filter(({ lease }) => lease !== undefined)).toHaveLength(1)
+        yield* Effect.forEach(taken, ({ release }) => release)
+      }
+    })
+  )
+
+  check("is held per store", ({ node, peer }) =>
+    Effect.gen(function* () {
+      const [one, other] = [freshStoreId(), freshStoreId()]
+      const first = yield* take(node, one)
+      const second = yield* take(peer, other)
+      yield* first.lease?.advance(5) ?? Effect.void
+      expect(second.lease?.cursor).toBe(0)
+      expect(yield* node.progress.cursors([one, other])).toEqual([5, 0])
+    })
+  )
+
+  check("never moves the cursor back", ({ node }) =>
+    Effect.gen(function* () {
+      const storeId = freshStoreId()
+      const { lease } = yield* take(node, storeId)
+      yield* lease?.advance(9) ?? Effect.void
+      yield* lease?.advance(9) ?? Effect.void
+      yield* lease?.advance(4) ?? Effect.void
+      expect(yield* node.progress.cursors([storeId])).toEqual([9])
+    })
+  )
+
+  check("moves nothing for a holder that gave it back", ({ node, peer }) =>
+    Effect.gen(function* () {
+      const storeId = freshStoreId()
+      const { lease, release } = yield* take(node, storeId)
+      yield* lease?.advance(2) ?? Effect.void
+      yield* release
+      expect(lease && (yield* losesLease(lease.advance(5)))).toBe(true)
+      expect(yield* peer.progress.cursors([storeId])).toEqual([2])
+    })
+  )
+
+  check(
+    "moves nothing for a holder that lost it, and tells it so",
+    ({ expireLease, node, peer }) =>
+      Effect.gen(function* () {
+        const storeId = freshStoreId()
+        const lost = yield* take(node, storeId)
+        yield* lost.lease?.advance(2) ?? Effect.void
+        yield* Effect.promise(async () => expireLease?.(storeId))
+        const held = yield* take(peer, storeId)
+        expect(held.lease?.cursor).toBe(2)
+        expect(lost.lease && (yield* losesLease(lost.lease.advance(5)))).toBe(true)
+        expect(yield* node.progress.cursors([storeId])).toEqual([2])
+        yield* held.lease?.advance(4) ?? Effect.void
+        expect(yield* node.progress.cursors([storeId])).toEqual([4])
+      }),
+    "expireLease"
+  )
+
+  check(
+    "stays with its new holder when the one that lost it gives up",
+    ({ expireLease, node, peer }) =>
+      Effect.gen(function* () {
+        const storeId = freshStoreId()
+        const lost = yield* take(node, storeId)
+        yield* Effect.promise(async () => expireLease?.(storeId))
+        const held = yield* take(peer, storeId)
+        expect(held.lease).toBeDefined()
+        yield* lost.release
+        expect((yield* take(node, storeId)).lease).toBeUndefined()
+        yield* held.lease?.advance(1) ?? Effect.void
+      }),
+    "expireLease"
+  )
+}
