@@ -1,0 +1,49 @@
+import type { ConnectionInfo, Mountable, Transport, TransportListener } from "@eventlog-server/core"
+import type { WSContext, WSEvents } from "hono/ws"
+
+/** What the sockets of the runtimes have beyond the standard, or before it. */
+interface RawSocket {
+  binaryType?: string
+  readonly bufferedAmount?: number
+  readonly getBufferedAmount?: () => number
+}
+
+const bufferedBytesOf = (raw: RawSocket): Transport["bufferedBytes"] => {
+  if (raw.bufferedAmount !== undefined) return () => raw.bufferedAmount ?? 0
+  return raw.getBufferedAmount === undefined ? undefined : () => raw.getBufferedAmount?.() ?? 0
+}
+
+const openTransport = (ws: WSContext): Transport => {
+  const raw: RawSocket = ws.raw ?? {}
+  if (raw.binaryType === "blob") raw.binaryType = "arraybuffer"
+  return {
+    send: (frame) => {
+      if (ws.readyState === 1) ws.send(frame as Uint8Array<ArrayBuffer>)
+    },
+    bufferedBytes: bufferedBytesOf(raw),
+    close: (code, reason) => ws.close(code, reason)
+  }
+}
+
+/** Translates one websocket of Hono into a connection of the server. */
+export const connectionEvents = (server: Mountable, info: ConnectionInfo): WSEvents => {
+  let listener: TransportListener | undefined
+  let reading: Promise<void> | undefined
+  // Not every runtime has `onOpen`: there the client's first frame opens the connection.
+  const open = (ws: WSContext): TransportListener => {
+    listener ??= server.connect(openTransport(ws), info)
+    return listener
+  }
+  return {
+    onOpen: (_, ws) => void open(ws),
+    onMessage: ({ data }, ws) => {
+      const connection = open(ws)
+      const receive = (frame: string | ArrayBufferLike): void =>
+        connection.receive(typeof frame === "string" ? frame : new Uint8Array(frame))
+      if (reading === undefined && !(data instanceof Blob)) return receive(data)
+      // A frame that came as a Blob, before the socket was told otherwise, must not be overtaken.
+      reading = Promise.all([data instanceof Blob ? data.arrayBuffer() : data, reading]).then(([it]) => receive(it))
+    },
+    onClose: () => listener?.closed()
+  }
+}

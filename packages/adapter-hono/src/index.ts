@@ -1,0 +1,2 @@
+export { eventLog } from "./eventLog.ts"
+export type { EventLogOptions } from "./options.ts"

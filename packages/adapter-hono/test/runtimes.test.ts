@@ -1,0 +1,121 @@
+import { type EventLogOptions, eventLog } from "@eventlog-server/adapter-hono"
+import type { Mountable, Transport } from "@eventlog-server/core"
+import { defaultLimits } from "@eventlog-server/core/protocol"
+import { Hono } from "hono"
+import { defineWebSocketHelper, WSContext, type WSEvents } from "hono/ws"
+import { expect, test } from "vitest"
+
+/** A runtime's socket: what the runtimes differ in. */
+interface Raw {
+  binaryType?: string
+  bufferedAmount?: number
+  getBufferedAmount?: () => number
+}
+
+/** Upgrades without a network, so that a test plays the runtime: it decides which events come, and with what. */
+const upgrade = async (raw: Raw | undefined, options: Partial<EventLogOptions> = {}) => {
+  const transports: Array<Transport> = []
+  const frames: Array<Uint8Array | string> = []
+  const sent: Array<unknown> = []
+  const server: Mountable = {
+    limits: defaultLimits,
+    connect: (transport) => {
+      transports.push(transport)
+      return { receive: (frame) => void frames.push(frame), closed: () => {} }
+    },
+    close: async () => {}
+  }
+  let events: WSEvents = {}
+  const upgradeWebSocket = defineWebSocketHelper((_, given) => {
+    events = given
+    return new Response()
+  })
+  const state: { readyState: 0 | 1 | 2 | 3 } = { readyState: 1 }
+  const ws = new WSContext({
+    send: (data) => void sent.push(data),
+    close: () => {},
+    raw,
+    get readyState() {
+      return state.readyState
+    }
+  })
+  const app = new Hono().route("/eventlog", eventLog({ server, upgradeWebSocket, ...options }))
+  const response = await app.request("/eventlog", { headers: { upgrade: "websocket" } })
+  expect(response.status).toBe(200)
+  return {
+    transports,
+    frames,
+    sent,
+    state,
+    open: () => events.onOpen?.(new Event("open"), ws),
+    message: (data: string | ArrayBuffer | Blob) => events.onMessage?.(new MessageEvent("message", { data }), ws)
+  }
+}
+
+const buffer = (...bytes: Array<number>): ArrayBuffer => Uint8Array.from(bytes).buffer
+
+test("connects at the first frame where the runtime has no open event, and only once", async () => {
+  const { frames, message, transports } = await upgrade({})
+  expect(transports.length).toBe(0)
+  message(buffer(1))
+  message(buffer(2))
+  expect(transports.length).toBe(1)
+  expect(frames).toEqual([Uint8Array.of(1), Uint8Array.of(2)])
+})
+
+test("asks a socket that gives Blobs for ArrayBuffers", async () => {
+  const raw = { binaryType: "blob" }
+  const { open } = await upgrade(raw)
+  open()
+  expect(raw.binaryType).toBe("arraybuffer")
+})
+
+test("leaves the binary type of other sockets alone", async () => {
+  const raw = { binaryType: "nodebuffer" }
+  const { open } = await upgrade(raw)
+  open()
+  expect(raw.binaryType).toBe("nodebuffer")
+})
+
+test("keeps the order when the first frame comes as a Blob", async () => {
+  const { frames, message } = await upgrade({ binaryType: "blob" })
+  message(new Blob([buffer(1)]))
+  message(buffer(2))
+  message("three")
+  await expect.poll(() => frames).toEqual([Uint8Array.of(1), Uint8Array.of(2), "three"])
+})
+
+test.each([
+  ["bufferedAmount", { bufferedAmount: 7 }, 7],
+  ["getBufferedAmount", { getBufferedAmount: () => 8 }, 8],
+  ["neither", {}, undefined],
+  ["no socket", undefined, undefined]
+])("tells the queued bytes of a runtime with %s", async (_, raw, expected) => {
+  const { open, transports } = await upgrade(raw)
+  open()
+  expect(transports[0]?.bufferedBytes?.()).toBe(expected)
+})
+
+test("sends nothing on a socket that is not open, where runtimes throw", async () => {
+  const { open, sent, state, transports } = await upgrade({})
+  open()
+  transports[0]?.send(Uint8Array.of(1))
+  state.readyState = 2
+  transports[0]?.send(Uint8Array.of(2))
+  expect(sent).toEqual([Uint8Array.of(1)])
+})
+
+test("checks the origin against the URL where a runtime gives no Host header", async () => {
+  const app = (origin: string) =>
+    new Hono()
+      .route(
+        "/",
+        eventLog({
+          server: { limits: defaultLimits } as Mountable,
+          upgradeWebSocket: defineWebSocketHelper(() => new Response())
+        })
+      )
+      .request("https://app.example/", { headers: { upgrade: "websocket", origin } })
+  expect((await app("https://app.example")).status).toBe(200)
+  expect((await app("https://evil.example")).status).toBe(403)
+})
