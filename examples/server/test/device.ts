@@ -1,0 +1,46 @@
+import { once } from "node:events"
+import {
+  decodeResponseUnencrypted,
+  encodeRequestUnencrypted,
+  type ProtocolRequestUnencrypted,
+  type ProtocolResponseUnencrypted
+} from "@eventlog-server/core/protocol"
+import { Result } from "effect"
+import { WebSocket } from "ws"
+
+type Tag = ProtocolResponseUnencrypted["_tag"]
+
+/** A bare websocket that speaks the protocol, to see what the server itself says. */
+export const connectDevice = async (url: string, headers: Readonly<Record<string, string>> = {}) => {
+  const socket = new WebSocket(url.replace(/^http/, "ws"), "eventlog.v1", { headers: { ...headers } })
+  socket.binaryType = "nodebuffer"
+  const received: Array<ProtocolResponseUnencrypted> = []
+  const waiting = new Set<() => void>()
+  const wake = () => {
+    for (const check of waiting) check()
+  }
+  socket.on("message", (frame: Buffer) => {
+    received.push(Result.getOrThrow(decodeResponseUnencrypted(frame)))
+    wake()
+  })
+  const closed = new Promise<number>((resolve) => socket.once("close", resolve))
+  await once(socket, "open")
+
+  return {
+    closed,
+    close: () => socket.close(),
+    send: (message: ProtocolRequestUnencrypted) => socket.send(encodeRequestUnencrypted(message)),
+    /** Takes the next message with this tag, and drops those before it. */
+    next: <T extends Tag>(tag: T) =>
+      new Promise<Extract<ProtocolResponseUnencrypted, { readonly _tag: T }>>((resolve) => {
+        const check = () => {
+          const index = received.findIndex((message) => message._tag === tag)
+          if (index === -1) return
+          waiting.delete(check)
+          resolve(received.splice(0, index + 1)[index] as Extract<ProtocolResponseUnencrypted, { readonly _tag: T }>)
+        }
+        waiting.add(check)
+        check()
+      })
+  }
+}

@@ -1,0 +1,221 @@
+import { Todos } from "@eventlog-server/example-todo/schema"
+import {
+  buildExample,
+  killLeftovers,
+  type Running,
+  spawnScript,
+  startServer
+} from "@eventlog-server/example-todo/testing"
+import { Schema } from "effect"
+import { EventJournal } from "effect/eventlog"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { connectDevice } from "./device.ts"
+
+let script: URL
+
+beforeAll(async () => {
+  script = new URL("main.js", await buildExample("server"))
+}, 60_000)
+afterAll(killLeftovers)
+
+const entry = (event: string, madeAt?: number) =>
+  new EventJournal.Entry(
+    {
+      id: EventJournal.makeEntryIdUnsafe(madeAt === undefined ? {} : { msecs: madeAt }),
+      event,
+      primaryKey: "1",
+      payload: Schema.encodeSync(Todos.events.TodoAdded!.payloadSchemaBinary)({ id: "1", text: "Milk" })
+    },
+    { disableChecks: true }
+  )
+
+describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
+  let server: Running
+
+  beforeAll(async () => {
+    server = await startServer(script, [
+      ...["--adapter", adapter, "--port", "0", "--path", "/log", "--session-auth", "off"],
+      ...["--map", "first=shared", "--map", "second==shared"]
+    ])
+  })
+  afterAll(() => server.stop())
+
+  const request = (method: string, path: string, body?: unknown) =>
+    fetch(server.url + path, {
+      method,
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
+    })
+
+  const device = async (publicKey: string) => {
+    const connection = await connectDevice(`${server.url}/log`)
+    await connection.next("Hello")
+    return { ...connection, publicKey }
+  }
+
+  const write = async (publicKey: string, entries: ReadonlyArray<EventJournal.Entry>) => {
+    const writer = await device(publicKey)
+    writer.send({ _tag: "WriteEntries", id: 1, publicKey, entries })
+    const { sequenceNumbers } = await writer.next("Ack")
+    writer.close()
+    return sequenceNumbers
+  }
+
+  const rejected = async (publicKey: string) => {
+    const reader = await device(publicKey)
+    reader.send({ _tag: "RequestChanges", publicKey, startSequence: 0 })
+    const { reason } = await reader.next("Error")
+    reader.close()
+    return reason
+  }
+
+  it("is healthy", async () => {
+    const response = await request("GET", "/healthz")
+    expect([response.status, await response.json()]).toEqual([200, { status: "ok" }])
+  })
+
+  it("gives keys of --map their store, the last = separating, and sends one's writes to the other", async () => {
+    const reader = await device("second=")
+    reader.send({ _tag: "RequestChanges", publicKey: "second=", startSequence: 0 })
+    await reader.next("Subscribed")
+    const written = entry("TodoAdded")
+    const [sequence] = await write("first", [written])
+    const { entries } = await reader.next("Changes")
+    expect(entries.map((change) => [change.remoteSequence, change.entry.idString])).toEqual([
+      [sequence, written.idString]
+    ])
+    reader.close()
+  })
+
+  it("accepts entries of events that it doesn't know", async () => {
+    expect(await write("first", [entry("SomethingNewer")])).toEqual([expect.any(Number)])
+  })
+
+  it("appends an event of its own, and devices see it", async () => {
+    await request("PUT", "/keys/reader", { storeId: "own events" })
+    const reader = await device("reader")
+    reader.send({ _tag: "RequestChanges", publicKey: "reader", startSequence: 0 })
+    await reader.next("Subscribed")
+    const response = await request("POST", "/stores/own%20events/events", {
+      event: "TodoAdded",
+      payload: { id: "1", text: "Buy milk" },
+      runHandlers: false
+    })
+    expect([response.status, await response.json()]).toEqual([200, { sequenceNumbers: [1] }])
+    const { entries } = await reader.next("Changes")
+    expect(entries.map(({ entry }) => [entry.event, entry.primaryKey])).toEqual([["TodoAdded", "1"]])
+    reader.close()
+  })
+
+  it.each([
+    ["no JSON", "{", "JSON"],
+    ["an unknown event", { event: "TodoEaten", payload: {} }, "TodoEaten"],
+    ["an inherited name as event", { event: "toString", payload: {} }, "toString"],
+    ["no payload", { event: "TodoAdded" }, "payload"],
+    ["a payload of another event", { event: "TodoToggled", payload: { id: "1", text: "x" } }, "done"],
+    ["runHandlers that is no boolean", { event: "TodoRemoved", payload: { id: "1" }, runHandlers: "no" }, "runHandlers"]
+  ])("refuses %s with 400 and stores nothing", async (_, body, message) => {
+    const path = `/stores/${crypto.randomUUID()}/events`
+    const refused = await request("POST", path, body)
+    expect(refused.status).toBe(400)
+    expect((await refused.json()).message).toContain(message)
+    const accepted = await request("POST", path, { event: "TodoRemoved", payload: { id: "1" } })
+    expect(await accepted.json()).toEqual({ sequenceNumbers: [1] })
+  })
+
+  it("maps, refuses to move, and removes a key, whatever characters it has", async () => {
+    const key = `a/b+c%20d é${"x".repeat(400)}==`
+    const path = `/keys/${encodeURIComponent(key)}`
+    expect(await rejected(key)).toBe("NotMapped")
+    expect((await request("PUT", path, { storeId: "mine" })).status).toBe(204)
+    expect((await request("PUT", path, { storeId: "mine" })).status).toBe(204)
+    expect((await request("PUT", path, { storeId: "another" })).status).toBe(409)
+    expect(await write(key, [entry("TodoAdded")])).toEqual([1])
+    expect((await request("DELETE", path)).status).toBe(204)
+    expect(await rejected(key)).toBe("NotMapped")
+  })
+
+  it("refuses a key without a store", async () => {
+    expect((await request("PUT", "/keys/new", {})).status).toBe(400)
+  })
+
+  it("counts", async () => {
+    await request("PUT", "/keys/counted", { storeId: "counted" })
+    const reader = await device("counted")
+    reader.send({ _tag: "RequestChanges", publicKey: "counted", startSequence: 0 })
+    await reader.next("Subscribed")
+    const before = await (await request("GET", "/stats")).json()
+    expect(before).toMatchObject({ connections: 1, subscriptions: 1, handlerFailures: 0 })
+    expect(before.rss).toBeGreaterThan(1_000_000)
+
+    await write("counted", [entry("TodoAdded"), entry("TodoAdded")])
+    await rejected("unknown")
+    const after = await (await request("GET", "/stats")).json()
+    expect(after.committed - before.committed).toBe(2)
+    expect(after.rejected.InvalidRequest - before.rejected.InvalidRequest).toBe(1)
+    reader.close()
+  })
+
+  it("says so when the port is taken", async () => {
+    const { port } = new URL(server.url)
+    const { code, stderr } = await spawnScript(script, ["--adapter", adapter, "--port", port]).ended
+    expect([code, stderr]).toEqual([1, `Port ${port} is taken: choose another one with --port\n`])
+  })
+
+  it("refuses a browser of another site, and asks nothing of a client without an Origin", async () => {
+    const ofAnotherSite = connectDevice(`${server.url}/log`, { origin: "https://evil.example" })
+    await expect(ofAnotherSite).rejects.toThrow("403")
+    const ofThisSite = await connectDevice(`${server.url}/log`, { origin: server.url })
+    ofThisSite.close()
+  })
+})
+
+it("examples/server sends a new device only the last of each old event and todo with --compact-older-than", async () => {
+  const server = await startServer(script, [
+    ...["--port", "0", "--session-auth", "off", "--map", "key=store", "--compact-older-than", "60000"]
+  ])
+  const device = await connectDevice(`${server.url}/eventlog`)
+  const anHourAgo = Date.now() - 60 * 60 * 1000
+  const entries = [entry("TodoAdded", anHourAgo), entry("TodoAdded", anHourAgo + 1), entry("TodoAdded")]
+  device.send({ _tag: "WriteEntries", id: 1, publicKey: "key", entries })
+  await device.next("Ack")
+  device.send({ _tag: "RequestChanges", publicKey: "key", startSequence: 0 })
+  const changes = await device.next("Changes")
+  expect(changes.entries.map(({ remoteSequence }) => remoteSequence)).toEqual([2, 3])
+  await server.stop()
+})
+
+it.each([
+  ["fastify", "SIGTERM"],
+  ["hono", "SIGTERM"],
+  ["hono", "SIGINT"]
+] as const)(
+  "examples/server on %s closes its connections with 1012 and exits with 0 on %s",
+  async (adapter, signal) => {
+    const server = await startServer(script, ["--adapter", adapter, "--port", "0"])
+    const device = await connectDevice(`${server.url}/eventlog`)
+    const hello = await device.next("Hello")
+    expect(hello.challenge).toHaveLength(32)
+    const ended = await server.stop(signal)
+    expect([await device.closed, ended.code, ended.stderr]).toEqual([1012, 0, ""])
+  }
+)
+
+describe("the command line of examples/server", () => {
+  it("prints the usage on stderr and exits with 2 when a flag is unknown", async () => {
+    const { code, stdout, stderr } = await spawnScript(script, ["--verbose"]).ended
+    expect([code, stdout]).toEqual([2, ""])
+    expect(stderr).toContain("--verbose")
+    expect(stderr).toContain("Usage:")
+  })
+
+  it("says which --map can't be done", async () => {
+    const { code, stderr } = await spawnScript(script, ["--port", "0", "--map", "a=x", "--map", "a=y"]).ended
+    expect([code, stderr]).toEqual([1, "--map a=y: AlreadyAssigned\n"])
+  })
+
+  it("prints the usage and exits with 0 for --help", async () => {
+    const { code, stdout, stderr } = await spawnScript(script, ["--help"]).ended
+    expect([code, stderr]).toEqual([0, ""])
+    expect(stdout).toContain("--session-auth required|off")
+  })
+})
