@@ -1,0 +1,135 @@
+/**
+ * Checks what would be published: packs every package, lints the tarballs with publint and attw, installs them beside
+ * the lowest peer versions that they promise, imports every entry point as ESM and as CommonJS, and runs the
+ * conformance suites on the memory backend.
+ *
+ * Run it through npm (`npm run check:publish`), after a build.
+ */
+import { execFileSync, spawnSync } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { dirname, join, resolve } from "node:path"
+import { publint } from "publint"
+import { formatMessage } from "publint/utils"
+
+interface Manifest {
+  readonly name: string
+  readonly exports: Readonly<Record<string, unknown>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+}
+
+interface Packed {
+  readonly manifest: Manifest
+  readonly tarball: string
+}
+
+const root = resolve(import.meta.dirname, "..")
+const require = createRequire(import.meta.url)
+
+const npm = (cwd: string, ...args: ReadonlyArray<string>): string => {
+  const cli = process.env.npm_execpath
+  if (cli === undefined) throw new Error("Run this through npm: npm run check:publish")
+  return execFileSync(process.execPath, [cli, ...args], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
+}
+
+const pack = (folder: string, destination: string): Packed => {
+  const file = npm(folder, "pack", "--silent", "--pack-destination", destination).trim()
+  return {
+    manifest: JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest,
+    tarball: join(destination, file)
+  }
+}
+
+/** Runs a program of Node; what it printed only matters when it fails. */
+const run = (cwd: string, ...args: ReadonlyArray<string>): void => {
+  const { status, stderr, stdout } = spawnSync(process.execPath, args, { cwd, encoding: "utf8" })
+  if (status !== 0) throw new Error(`${args.join(" ")} failed:\n${stdout}${stderr}`)
+}
+
+/** An entry point without a `require` condition is ESM only: `conformance`, since vitest is. */
+const hasCommonJs = (target: unknown): boolean => typeof target === "object" && target !== null && "require" in target
+
+const entryPoints = ({ exports }: Manifest): ReadonlyArray<string> =>
+  Object.keys(exports).filter((path) => path !== "./package.json")
+
+const lint = async ({ manifest, tarball }: Packed): Promise<void> => {
+  const bytes = Uint8Array.from(readFileSync(tarball))
+  const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer }, strict: true })
+  if (messages.length > 0) {
+    throw new Error(`publint, ${manifest.name}: ${messages.map((message) => formatMessage(message, pkg)).join("; ")}`)
+  }
+}
+
+const checkTypes = ({ manifest, tarball }: Packed): void => {
+  const attw = join(dirname(require.resolve("@arethetypeswrong/cli/package.json")), "dist/index.js")
+  const profiles = { node16: hasCommonJs, "esm-only": (target: unknown) => !hasCommonJs(target) }
+  for (const [profile, belongs] of Object.entries(profiles)) {
+    const paths = entryPoints(manifest).filter((path) => belongs(manifest.exports[path]))
+    if (paths.length === 0) continue
+    const args = [attw, tarball, "--no-definitely-typed", "--no-emoji", "--profile", profile, "--entrypoints", ...paths]
+    run(root, ...args)
+  }
+}
+
+/** `>=4.0.6 <5` -> `4.0.6`: what the range promises to work with. */
+const lowest = (range: string): string => {
+  const version = /^>=(\d+(?:\.\d+)*)/.exec(range)?.[1]
+  if (version === undefined) throw new Error(`A peer range must start with its lowest version: ${range}`)
+  return version.split(".").concat("0", "0").slice(0, 3).join(".")
+}
+
+const installTogether = (packages: ReadonlyArray<Packed>, folder: string): void => {
+  const names = new Set(packages.map(({ manifest }) => manifest.name))
+  const peers = packages
+    .flatMap(({ manifest }) => Object.entries(manifest.peerDependencies ?? {}))
+    .filter(([name]) => !names.has(name))
+    .map(([name, range]) => `${name}@${lowest(range)}`)
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }))
+  const tarballs = packages.map(({ tarball }) => tarball)
+  npm(folder, "install", "--silent", "--prefer-offline", "--ignore-scripts", ...tarballs, ...new Set(peers))
+}
+
+/** Imports every entry point of the installed packages in both formats; what is ESM only needs vitest around it. */
+const importAll = (packages: ReadonlyArray<Packed>, folder: string): number => {
+  const ids = packages.flatMap(({ manifest }) =>
+    entryPoints(manifest)
+      .filter((path) => hasCommonJs(manifest.exports[path]))
+      .map((path) => manifest.name + path.slice(1))
+  )
+  const program = `
+    import { createRequire } from "node:module"
+    const require = createRequire(import.meta.url)
+    for (const id of ${JSON.stringify(ids)}) {
+      for (const module of [await import(id), require(id)]) {
+        if (Object.keys(module).length === 0) throw new Error(id + " exports nothing")
+      }
+    }`
+  writeFileSync(join(folder, "imports.mjs"), program)
+  run(folder, "imports.mjs")
+  return ids.length
+}
+
+const runSuites = (folder: string): void => {
+  const program = `
+    import { memoryBackend } from "@eventlog-server/core"
+    import { backendSuite } from "@eventlog-server/core/conformance"
+    backendSuite("memory", { backend: () => memoryBackend() })`
+  writeFileSync(join(folder, "suites.test.mjs"), program)
+  run(folder, "node_modules/vitest/vitest.mjs", "run")
+}
+
+const folder = mkdtempSync(join(tmpdir(), "eventlog-publish-"))
+try {
+  const packages = readdirSync(join(root, "packages")).map((name) => pack(join(root, "packages", name), folder))
+  for (const packed of packages) {
+    await lint(packed)
+    checkTypes(packed)
+  }
+  installTogether(packages, folder)
+  const imported = importAll(packages, folder)
+  runSuites(folder)
+  console.log(`${packages.length} packages with ${imported} entry points in two formats are fit to publish`)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
