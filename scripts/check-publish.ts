@@ -15,6 +15,7 @@ import { formatMessage } from "publint/utils"
 
 interface Manifest {
   readonly name: string
+  readonly private?: boolean
   readonly exports: Readonly<Record<string, unknown>>
   readonly peerDependencies?: Readonly<Record<string, string>>
 }
@@ -40,6 +41,10 @@ const pack = (folder: string, destination: string): Packed => {
     tarball: join(destination, file)
   }
 }
+
+/** A package that is still being built is private. */
+const isPublished = (path: string): boolean =>
+  (JSON.parse(readFileSync(join(path, "package.json"), "utf8")) as Manifest).private !== true
 
 /** Runs a program of Node; what it printed only matters when it fails. */
 const run = (cwd: string, ...args: ReadonlyArray<string>): void => {
@@ -121,7 +126,10 @@ const runSuites = (folder: string): void => {
 
 const folder = mkdtempSync(join(tmpdir(), "eventlog-publish-"))
 try {
-  const packages = readdirSync(join(root, "packages")).map((name) => pack(join(root, "packages", name), folder))
+  const packages = readdirSync(join(root, "packages"))
+    .map((name) => join(root, "packages", name))
+    .filter(isPublished)
+    .map((path) => pack(path, folder))
   for (const packed of packages) {
     await lint(packed)
     checkTypes(packed)
