@@ -20,6 +20,19 @@ describe("a subscription", () => {
     })
   )
 
+  it.effect.each([4, 5, 8])("says that it caught up once all %i entries of its history were delivered", (count) =>
+    Effect.gen(function* () {
+      const scene = yield* makeScene({ maxEntries: 4 })
+      yield* scene.append(count)
+      const sink = new RecordingSink()
+      const delivered: Array<number> = []
+      Object.assign(sink, { caughtUp: () => delivered.push(sink.sequences.length) })
+      yield* subscribe(scene, sink)
+      yield* settle
+      expect(delivered).toEqual([count])
+    })
+  )
+
   it.effect("leaves the tail while its sink is full, and misses nothing", () =>
     Effect.gen(function* () {
       const scene = yield* makeScene()
@@ -65,9 +78,10 @@ describe("a subscription", () => {
   )
 
   it.effect.each([
-    ["what the tail remembers", 8, false],
-    ["storage, where that is too little", 600, true]
-  ] as const)("catches up with a tail that went ahead from %s", ([, bytes, reading]) =>
+    ["what the tail remembers", 8, 5, false],
+    ["storage, where that is too little", 600, 5, true],
+    ["storage, where that lacks a single entry", 600, 4, true]
+  ] as const)("catches up with a tail that went ahead from %s", ([, bytes, count, reading]) =>
     Effect.gen(function* () {
       let reads = 0
       const scene = yield* makeScene({}, (store) => ({
@@ -82,14 +96,30 @@ describe("a subscription", () => {
       behind.fill()
       yield* subscribe(scene, behind)
       yield* settle
-      for (let entry = 0; entry < 5; entry++)
+      for (let entry = 0; entry < count; entry++)
         yield* Effect.andThen(scene.store.append(storeId, [record(bytes)]), settle)
       reads = 0
       behind.drain()
       yield* settle
-      expect(ahead.sequences).toEqual(range(1, 6))
-      expect(behind.sequences).toEqual(range(1, 6))
+      expect(ahead.sequences).toEqual(range(1, 1 + count))
+      expect(behind.sequences).toEqual(range(1, 1 + count))
       expect(reads > 0).toBe(reading)
+    })
+  )
+
+  it.effect("that is ahead of the tail is spared what it has of the next page", () =>
+    Effect.gen(function* () {
+      const scene = yield* makeScene()
+      const [first, ahead] = [new RecordingSink(), new RecordingSink()]
+      yield* subscribe(scene, first)
+      yield* settle
+      // The tail has no turn before all three are there, so they are one page to it.
+      yield* scene.append(1)
+      yield* subscribe(scene, ahead)
+      yield* scene.append(2)
+      yield* settle
+      expect(first.pages.map(({ entries }) => entries.length)).toEqual([3])
+      expect(ahead.sequences).toEqual([1, 2, 3])
     })
   )
 

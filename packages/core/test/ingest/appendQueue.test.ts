@@ -177,15 +177,18 @@ describe("the append queue", () => {
     })
   )
 
-  it.effect("fails a group together while the backend is away", () =>
+  it.effect.each([
+    ["is away", failing(true), "StorageError"],
+    ["interrupts itself", Effect.interrupt, "Unavailable"]
+  ] as const)("fails a group together while the backend %s", ([, broken, failure]) =>
     Effect.gen(function* () {
       const gate = makeGate()
-      const scene = yield* makeScene(() => gate.wrap(() => failing(true)))
+      const scene = yield* makeScene(() => gate.wrap(() => broken))
       const outcomes = ["a", "b", "c"].map((key) => scene.submit([entry(key)]))
       yield* gate.open
       yield* scene.ingest.idle
       expect(gate.groups).toEqual([["a"], ["b", "c"]])
-      expect(outcomes.map(({ failure }) => failure)).toEqual(["StorageError", "StorageError", "StorageError"])
+      expect(outcomes.map((outcome) => outcome.failure)).toEqual([failure, failure, failure])
     })
   )
 
