@@ -8,7 +8,7 @@ import { type Fault, faultKinds, faultyBackend } from "./faultyBackend.ts"
 import { turnOfTheLoop, watchRejections } from "./rejections.ts"
 
 const attempts = 40
-const giveUpMillis = 15_000
+const giveUpMillis = 60_000
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 

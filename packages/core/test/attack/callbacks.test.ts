@@ -38,10 +38,13 @@ const garbage: ReadonlyArray<unknown> = [null, false, 0, "no", {}, [], Symbol("x
 
 type Options = Partial<CreateEventLogServerOptions<typeof Todos>>
 
+/** What a callback or handler may take. Those that answer must get through on a busy machine too. */
+const timeoutMillis = 500
+
 const start = async (options: Options) => {
   const { server, url } = await startServer({
     sessionAuth: "required",
-    authTimeout: 50,
+    authTimeout: timeoutMillis,
     reauthorizeInterval: 20,
     logger: quiet,
     ...options
@@ -120,7 +123,7 @@ describe.each(failing)("a callback that %s", (_, fail) => {
         },
         TodoToggled: () => {}
       },
-      handlerTimeout: 50,
+      handlerTimeout: timeoutMillis,
       onHandlerFailure: fail,
       logger: { debug: log, info: log, warn: log, error: log }
     })
@@ -166,7 +169,7 @@ describe("a handler that", () => {
         },
         TodoToggled: () => {}
       },
-      handlerTimeout: 300
+      handlerTimeout: timeoutMillis
     })
     const device = await openDevice(url)
     await device.prove("A", keys.A)

@@ -123,7 +123,7 @@ describe("a connection that is cut", () => {
 
   it.live("is noticed when it is only half open: nothing comes, and nobody says that it ended", () =>
     Effect.gen(function* () {
-      const { client, server } = yield* startClient({ pingInterval: 10, pingTimeout: 20 })
+      const { client, server } = yield* startClient({ pingInterval: 10, pingTimeout: 500 })
       const peer = yield* server.accept
       peer.hello()
       // A living server is left in peace.
@@ -175,7 +175,7 @@ describe("a connection attempt", () => {
 
   it.live("is given up when the server says no hello", () =>
     Effect.gen(function* () {
-      const { client, server } = yield* startClient({ connectTimeout: 20 })
+      const { client, server } = yield* startClient({ connectTimeout: 500 })
       const silent = yield* server.accept
       const failed = yield* untilStatus(client, (status) => status.lastError !== undefined)
       assert.include(failed.lastError?.cause, { _tag: "ConnectionFailure", reason: "Timeout" })
