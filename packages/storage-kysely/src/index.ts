@@ -1,1 +1,14 @@
-export {}
+export { type KyselyBackendOptions, kyselyBackend, layerKysely, type PollOptions } from "./backend.ts"
+export type { DialectName } from "./dialects/dialects.ts"
+export { ensureSchema, migrationProvider, migrations, type SchemaOptions } from "./schema/migrations.ts"
+export type {
+  BigInteger,
+  EntryRow,
+  EventLogTables,
+  GroupRow,
+  IdentityRow,
+  KeyRow,
+  StoreRow,
+  TableOptions
+} from "./schema/tables.ts"
+export type { Listen, ListenClient } from "./wakeups/listen.ts"

@@ -1,0 +1,118 @@
+import { hash } from "node:crypto"
+import {
+  type Backend,
+  type BackendServices,
+  EventLogServerStoreRegistry,
+  FeedAdmin,
+  FeedStore,
+  StoreProgress
+} from "@eventlog-server/core"
+import { Context, Duration, Effect, Layer, type Scope } from "effect"
+import type { Kysely } from "kysely"
+import { erase } from "./admin/erase.ts"
+import { heads } from "./admin/heads.ts"
+import type { Database } from "./database/Database.ts"
+import type { Connection } from "./dialects/Dialect.ts"
+import { type DialectName, dialects } from "./dialects/dialects.ts"
+import { append } from "./feed/append.ts"
+import { bucket } from "./feed/bucket.ts"
+import { bucketBounds } from "./feed/bucketBounds.ts"
+import { readId, rotateId } from "./feed/identity.ts"
+import { read } from "./feed/read.ts"
+import { cursors } from "./progress/cursors.ts"
+import { lease } from "./progress/lease.ts"
+import { raiseCutoffs } from "./progress/raiseCutoffs.ts"
+import { makeRegistry } from "./registry/registry.ts"
+import { prefixOf, type TableOptions, tablesOf } from "./schema/tables.ts"
+import type { Listen } from "./wakeups/listen.ts"
+import { makeWakeups, type WakeupOptions } from "./wakeups/wakeups.ts"
+
+/** How often stores are looked at for what other processes wrote. */
+export interface PollOptions {
+  /** The pause between two looks while something happens. @default 50 milliseconds */
+  readonly min?: Duration.Input | undefined
+  /** The pause that it grows to while nothing happens. @default 1 second */
+  readonly max?: Duration.Input | undefined
+}
+
+/** The database to keep event logs in. */
+export interface KyselyBackendOptions<DB> extends TableOptions {
+  /** The app's own instance. It is never destroyed here. Its plugins don't apply to the package's statements. */
+  readonly db: Kysely<DB>
+  /** The database behind it. */
+  readonly dialect: DialectName
+  /**
+   * PostgreSQL: makes a connection that listens for what other processes write, one for this process however many
+   * stores there are; it is opened and closed here. Give it in all processes or in none: it also makes this one tell the
+   * others. @default none; stores are looked at (`poll`)
+   */
+  readonly listen?: Listen | undefined
+  /** How often other processes' writes are looked for, while no connection listens. */
+  readonly poll?: PollOptions | undefined
+  /** How long the processing lease of a process that died keeps the others waiting. @default 30 seconds */
+  readonly leaseTime?: Duration.Input | undefined
+}
+
+const millis = (input: Duration.Input | undefined, defaultMillis: number): number =>
+  input === undefined ? defaultMillis : Duration.toMillis(input)
+
+/** Names the tables among those of one database, within the 63 bytes that PostgreSQL allows. */
+const channelOf = (options: TableOptions): string =>
+  `eventlog_${hash("sha256", `${options.schema ?? ""}.${prefixOf(options)}`).slice(0, 32)}`
+
+const wakeupOptions = <DB>(options: KyselyBackendOptions<DB>): WakeupOptions => ({
+  listen: options.listen,
+  channel: channelOf(options),
+  poll: { min: millis(options.poll?.min, 50), max: millis(options.poll?.max, 1_000) }
+})
+
+const makePorts = <DB>(
+  options: KyselyBackendOptions<DB>
+): Effect.Effect<Context.Context<BackendServices>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const database: Database = {
+      connection: options.db.withoutPlugins() as Kysely<unknown> as Connection,
+      tables: tablesOf(options),
+      dialect: dialects[options.dialect]
+    }
+    const leaseMillis = millis(options.leaseTime, 30_000)
+    const wakeups = yield* makeWakeups(database, wakeupOptions(options))
+    return Context.make(FeedStore, {
+      id: readId(database),
+      append: (storeId, records) =>
+        Effect.tap(append(database, storeId, records), (slots) => {
+          if (slots.some(({ isNew }) => isNew)) wakeups.changed(storeId)
+          return Effect.void
+        }),
+      read: (storeId, from, limits) => read(database, storeId, from, limits),
+      bucket: (storeId, ranges, selection) => bucket(database, storeId, ranges, selection),
+      bucketBounds: (storeId, ranges) => bucketBounds(database, storeId, ranges),
+      wakeups: wakeups.of
+    }).pipe(
+      Context.add(FeedAdmin, {
+        heads: (after, limit) => heads(database, after, limit),
+        erase: (storeId) => Effect.tap(erase(database, storeId), () => Effect.sync(() => wakeups.changed(storeId))),
+        rotateId: rotateId(database)
+      }),
+      Context.add(StoreProgress, {
+        lease: (storeId) => lease(database, leaseMillis, storeId),
+        cursors: (storeIds) => cursors(database, storeIds),
+        raiseCutoffs: (storeId, requests) => raiseCutoffs(database, storeId, requests)
+      }),
+      Context.add(EventLogServerStoreRegistry, makeRegistry(database))
+    )
+  })
+
+/** Every port, over the app's database, for those who put a server together from layers. */
+export const layerKysely = <DB>(options: KyselyBackendOptions<DB>): Layer.Layer<BackendServices> =>
+  Layer.effectContext(makePorts(options))
+
+/**
+ * Keeps event logs in the app's SQL database. The tables have to be there: see `migrations` and `ensureSchema`. What was
+ * handed in is never closed.
+ *
+ * ```ts
+ * const backend = kyselyBackend({ db, dialect: "postgres", listen: () => new pg.Client(url) })
+ * ```
+ */
+export const kyselyBackend = <DB>(options: KyselyBackendOptions<DB>): Backend => ({ layer: layerKysely(options) })

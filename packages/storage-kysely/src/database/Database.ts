@@ -1,0 +1,39 @@
+import { StorageError } from "@eventlog-server/core"
+import { Effect, Random } from "effect"
+import type { Connection, Dialect } from "../dialects/Dialect.ts"
+import type { Tables } from "../schema/tables.ts"
+
+/** The user's database, where the tables are in it, and what is peculiar to it. */
+export interface Database {
+  readonly connection: Connection
+  readonly tables: Tables
+  readonly dialect: Dialect
+}
+
+/** How often a call is tried that others were in the way of. */
+const maxAttempts = 10
+
+/** Longer and longer pauses, in milliseconds, at random: those who met must not meet again. */
+const pauseAfter = (attempt: number): Effect.Effect<void> =>
+  Effect.flatMap(Random.next, (random) => Effect.sleep(random * Math.min(250, 4 * 2 ** attempt)))
+
+/**
+ * Calls the database. A call that met others (a deadlock, a lock, a write in between) is tried again: it has to be one
+ * transaction, of which nothing stays. What fails for good is a `StorageError`, and says whether a retry may help.
+ */
+export const attempt = <A>(
+  { dialect }: Database,
+  operation: string,
+  call: () => Promise<A>
+): Effect.Effect<A, StorageError> =>
+  Effect.gen(function* () {
+    for (let attempt = 0; ; attempt++) {
+      const result = yield* Effect.result(Effect.tryPromise({ try: call, catch: (cause) => cause }))
+      if (result._tag === "Success") return result.success
+      const failure = dialect.failureOf(result.failure)
+      if (failure !== "Conflict" || attempt === maxAttempts) {
+        return yield* new StorageError({ operation, retryable: failure !== "Broken", cause: result.failure })
+      }
+      yield* pauseAfter(attempt)
+    }
+  })

@@ -1,0 +1,101 @@
+import type { ColumnDataType, Kysely, RawBuilder } from "kysely"
+import type { Tables } from "../schema/tables.ts"
+
+/** A handle that runs statements: the user's database, or a transaction on it. Its own tables don't matter here. */
+export type Connection = Kysely<unknown>
+
+/** Entries on their way into a store, packed so that a statement has the same few parameters whatever their number. */
+export interface Batch {
+  readonly size: number
+  /** The entry ids, 16 bytes each. All differ. */
+  readonly ids: Buffer
+  /** The buckets, 16 bytes each. */
+  readonly buckets: Buffer
+  /** The payloads, one behind the other. */
+  readonly payloads: Buffer
+  /**
+   * JSON: for each entry `[event, primaryKey, author, transportOnly, bytes, offset, length]`; the last two say where its
+   * payload is, in bytes from 0.
+   */
+  readonly rows: string
+}
+
+/** The sequences that an append gave away. */
+export interface Inserted {
+  readonly last: number
+  readonly count: number
+}
+
+/** One of many places in the index of buckets, to be looked at in one statement. */
+export interface Probe {
+  readonly bucket: Uint8Array
+  readonly fromSequence: number
+  readonly toSequence: number
+  /** Only greater ids; no bytes at all for every id. */
+  readonly afterId: Uint8Array
+  /** 1 to find entries that are transport-only too, else 0. */
+  readonly maxTransportOnly: number
+}
+
+/** The members of a `Probe` as SQL, each the value of the probe that a select is for. */
+export type ProbeSql = { readonly [Name in keyof Probe]: RawBuilder<Probe[Name]> }
+
+type ColumnType = ColumnDataType | RawBuilder<unknown>
+
+/** The types of columns, for migrations. */
+export interface ColumnTypes {
+  /** A number that the database counts up; it becomes the primary key. */
+  readonly id: ColumnType
+  /** Text of up to so many characters that is compared and ordered by its bytes, each of them. */
+  readonly key: (characters: number) => ColumnType
+  /** Text of any length. It is never compared. */
+  readonly text: ColumnType
+  /** 16 bytes, compared byte by byte. */
+  readonly bytes16: ColumnType
+  /** Bytes, as many as an entry may have. */
+  readonly blob: ColumnType
+}
+
+/** What went wrong in a call of the database. */
+export type Failure =
+  /** Others were in the way (a deadlock, a write in between, a lock): the same may work at once. */
+  | "Conflict"
+  /** The database can't be reached, or can't serve for now. */
+  | "Away"
+  /** Nothing that a retry mends. */
+  | "Broken"
+
+/** Everything that differs between databases. The rest of the package doesn't know which one it runs on. */
+export interface Dialect {
+  readonly columns: ColumnTypes
+  /** What else the tables need when they are made, after them. */
+  readonly complete?: ((connection: Connection, tables: Tables, prefix: string) => Promise<void>) | undefined
+  /** Now, by the database's clock, in milliseconds since the epoch. */
+  readonly now: RawBuilder<number>
+  /** An `insert` of one row that does nothing where its key is taken. */
+  readonly insertNew: (
+    table: RawBuilder<unknown>,
+    row: Readonly<Record<string, string | number | Uint8Array | null>>
+  ) => RawBuilder<unknown>
+  /**
+   * Gives the entries that the store doesn't have the next sequences, in their order, and inserts them: in one atomic
+   * step, behind every other append of the store. Answers `undefined` where it inserted nothing: for want of new entries,
+   * or of a store that isn't erased.
+   */
+  readonly append: (
+    connection: Connection,
+    tables: Tables,
+    storeId: string,
+    batch: Batch
+  ) => Promise<Inserted | undefined>
+  /** How many probes a statement may have at most. */
+  readonly maxProbes: number
+  /** The rows of a select for each probe; the column `probe` is its index. */
+  readonly forEachProbe: <Row>(
+    probes: ReadonlyArray<Probe>,
+    select: (probe: ProbeSql) => RawBuilder<Row>
+  ) => RawBuilder<Row & { readonly probe: number }>
+  /** Tells the other processes that stores have changed. Without it they have to look. */
+  readonly notify?: ((channel: string, storeIds: ReadonlyArray<string>) => RawBuilder<unknown>) | undefined
+  readonly failureOf: (cause: unknown) => Failure
+}

@@ -1,0 +1,54 @@
+import type { BucketRange, BucketSelection, FeedEntry, StorageError, StoreId } from "@eventlog-server/core"
+import { entryBytes } from "@eventlog-server/core/protocol"
+import { Effect } from "effect"
+import { type RawBuilder, sql } from "kysely"
+import type { Database } from "../database/Database.ts"
+import type { ProbeSql } from "../dialects/Dialect.ts"
+import { type EntryColumns, entryColumns, toFeedEntry } from "./entries.ts"
+import { findInRanges } from "./probes.ts"
+import { withinLimits } from "./withinLimits.ts"
+
+type Order = BucketSelection["order"]
+
+/** How the index is read. */
+const orderings: Record<Order, RawBuilder<unknown>> = { sequence: sql`sequence`, newest: sql`entry_id desc` }
+
+const compare: Record<Order, (a: FeedEntry, b: FeedEntry) => number> = {
+  sequence: (a, b) => a.remoteSequence - b.remoteSequence,
+  newest: (a, b) => Buffer.compare(b.entry.id, a.entry.id)
+}
+
+/** The entries of a probe, by themselves within the limits. */
+const selectEntries =
+  ({ tables }: Database, storeId: StoreId, { maxBytes, maxEntries, order }: BucketSelection) =>
+  (probe: ProbeSql): RawBuilder<EntryColumns> => {
+    const ordering = orderings[order]
+    const rows = sql`
+      select ${entryColumns}, bytes from ${tables.entries}
+      where store = (select id from ${tables.stores} where store_id = ${storeId}) and bucket = ${probe.bucket}
+      and sequence between ${probe.fromSequence} and ${probe.toSequence}
+      and entry_id > ${probe.afterId} and transport_only <= ${probe.maxTransportOnly}
+      order by ${ordering} limit ${maxEntries}`
+    return withinLimits(rows, ordering, { maxBytes })
+  }
+
+/** The limits once more, over all events of a range. */
+const take = (entries: ReadonlyArray<FeedEntry>, { maxBytes, maxEntries }: BucketSelection) => {
+  let bytes = 0
+  const end = entries.findIndex(({ entry }, index) => {
+    bytes += entryBytes(entry)
+    return index === maxEntries || (index > 0 && bytes > maxBytes)
+  })
+  return end === -1 ? entries : entries.slice(0, end)
+}
+
+/** `FeedStore.bucket`. */
+export const bucket = (
+  database: Database,
+  storeId: StoreId,
+  ranges: ReadonlyArray<BucketRange>,
+  selection: BucketSelection
+): Effect.Effect<ReadonlyArray<ReadonlyArray<FeedEntry>>, StorageError> =>
+  Effect.map(findInRanges(database, "FeedStore.bucket", ranges, selectEntries(database, storeId, selection)), (found) =>
+    found.map((rows) => take(rows.map(toFeedEntry).sort(compare[selection.order]), selection))
+  )

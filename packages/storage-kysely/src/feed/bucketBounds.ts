@@ -1,0 +1,51 @@
+import type { BucketBounds, BucketRange, StorageError, StoreId } from "@eventlog-server/core"
+import { Effect } from "effect"
+import { type RawBuilder, sql } from "kysely"
+import type { Database } from "../database/Database.ts"
+import { toNumber } from "../database/values.ts"
+import type { ProbeSql } from "../dialects/Dialect.ts"
+import type { BigInteger } from "../schema/tables.ts"
+import { findInRanges } from "./probes.ts"
+
+/** The bounds of a probe; `null` where it is empty. */
+interface BoundsRow {
+  readonly first_sequence: BigInteger | null
+  readonly last_sequence: BigInteger | null
+}
+
+/** Each end is the first step into the index from its side. */
+const selectBounds =
+  ({ tables }: Database, storeId: StoreId) =>
+  (probe: ProbeSql): RawBuilder<BoundsRow> => {
+    const end = (direction: RawBuilder<unknown>) => sql`
+      select sequence from ${tables.entries}
+      where store = (select id from ${tables.stores} where store_id = ${storeId}) and bucket = ${probe.bucket}
+      and sequence between ${probe.fromSequence} and ${probe.toSequence}
+      and entry_id > ${probe.afterId} and transport_only <= ${probe.maxTransportOnly}
+      order by sequence ${direction} limit 1`
+    return sql`select (${end(sql`asc`)}) as first_sequence, (${end(sql`desc`)}) as last_sequence`
+  }
+
+/** The bounds of all events of a range. */
+const join = (rows: ReadonlyArray<BoundsRow>): BucketBounds | undefined => {
+  const found = rows.flatMap(({ first_sequence, last_sequence }) =>
+    first_sequence === null || last_sequence === null
+      ? []
+      : { first: toNumber(first_sequence), last: toNumber(last_sequence) }
+  )
+  if (found.length === 0) return undefined
+  return {
+    first: found.reduce((least, { first }) => Math.min(least, first), Number.POSITIVE_INFINITY),
+    last: found.reduce((greatest, { last }) => Math.max(greatest, last), 0)
+  }
+}
+
+/** `FeedStore.bucketBounds`. */
+export const bucketBounds = (
+  database: Database,
+  storeId: StoreId,
+  ranges: ReadonlyArray<BucketRange>
+): Effect.Effect<ReadonlyArray<BucketBounds | undefined>, StorageError> =>
+  Effect.map(findInRanges(database, "FeedStore.bucketBounds", ranges, selectBounds(database, storeId)), (found) =>
+    found.map(join)
+  )

@@ -1,0 +1,46 @@
+import type { BucketRange, StorageError } from "@eventlog-server/core"
+import { Effect } from "effect"
+import type { RawBuilder } from "kysely"
+import { attempt, type Database } from "../database/Database.ts"
+import { chunksOf } from "../database/values.ts"
+import type { Probe, ProbeSql } from "../dialects/Dialect.ts"
+import { bucketOf } from "./bucketOf.ts"
+
+const everyId = new Uint8Array(0)
+
+/** A range has a probe for each of its events. */
+const probesOf = (range: BucketRange): ReadonlyArray<Probe> =>
+  Array.from(new Set(range.events), (event) => ({
+    bucket: bucketOf(event, range.primaryKey),
+    fromSequence: range.fromSequence,
+    toSequence: range.toSequence,
+    afterId: range.afterId ?? everyId,
+    maxTransportOnly: range.replayableOnly ? 0 : 1
+  }))
+
+/** What a select finds for each range, all of the range's events together, in few statements. */
+export const findInRanges = Effect.fnUntraced(function* <Row>(
+  database: Database,
+  operation: string,
+  ranges: ReadonlyArray<BucketRange>,
+  select: (probe: ProbeSql) => RawBuilder<Row>
+): Effect.fn.Return<ReadonlyArray<ReadonlyArray<Row>>, StorageError> {
+  const { connection, dialect } = database
+  const found = ranges.map((): Array<Row> => [])
+  const probes = ranges.flatMap((range, index) => probesOf(range).map((probe) => ({ index, probe })))
+  for (const chunk of chunksOf(probes, dialect.maxProbes)) {
+    const { rows } = yield* attempt(database, operation, () =>
+      dialect
+        .forEachProbe(
+          chunk.map(({ probe }) => probe),
+          select
+        )
+        .execute(connection)
+    )
+    for (const row of rows) {
+      const index = chunk[Number(row.probe)]?.index
+      if (index !== undefined) found[index]?.push(row)
+    }
+  }
+  return found
+})

@@ -1,0 +1,111 @@
+import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core"
+import { Effect, Fiber, Option, type Scope } from "effect"
+import { type RawBuilder, sql } from "kysely"
+import { attempt, type Database } from "../database/Database.ts"
+import { createStore } from "../database/stores.ts"
+import { toNumber } from "../database/values.ts"
+import type { BigInteger } from "../schema/tables.ts"
+
+const operation = "StoreProgress.lease"
+
+/** How many rows an update met. */
+const execute = (database: Database, update: RawBuilder<unknown>): Effect.Effect<number, StorageError> =>
+  Effect.map(
+    attempt(database, operation, () => update.execute(database.connection)),
+    ({ numAffectedRows }) => Number(numAffectedRows ?? 0n)
+  )
+
+/** A lease as its holder knows it. The token is the holder's alone, and so the fence of everything that it does. */
+interface Held {
+  readonly storeId: StoreId
+  readonly token: string
+}
+
+const free = ({ tables }: Database, { storeId, token }: Held) =>
+  sql`update ${tables.stores} set lease_holder = null, lease_until = 0
+    where store_id = ${storeId} and lease_holder = ${token}`
+
+const renew = ({ dialect, tables }: Database, { storeId, token }: Held, leaseMillis: number) =>
+  sql`update ${tables.stores} set lease_until = ${dialect.now} + ${leaseMillis}
+    where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now}`
+
+const advance = ({ dialect, tables }: Database, { storeId, token }: Held, sequence: number) =>
+  sql`update ${tables.stores} set processed = case when processed < ${sequence} then ${sequence} else processed end
+    where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now}`
+
+const seize = ({ dialect, tables }: Database, { storeId, token }: Held, leaseMillis: number) =>
+  sql`update ${tables.stores} set lease_holder = ${token}, lease_until = ${dialect.now} + ${leaseMillis}
+    where store_id = ${storeId} and erased = 0 and lease_until <= ${dialect.now}`
+
+/** The cursor of whoever holds the lease by a token. */
+const readCursor = (database: Database, { storeId, token }: Held): Effect.Effect<number | undefined, StorageError> =>
+  Effect.map(
+    attempt(database, operation, () =>
+      sql<{ readonly processed: BigInteger }>`select processed from ${database.tables.stores}
+        where store_id = ${storeId} and lease_holder = ${token}`.execute(database.connection)
+    ),
+    ({ rows: [row] }) => row && toNumber(row.processed)
+  )
+
+/** Takes the lease unless somebody holds it; answers the cursor. */
+const take = Effect.fnUntraced(function* (
+  database: Database,
+  held: Held,
+  leaseMillis: number
+): Effect.fn.Return<number | undefined, StorageError> {
+  if ((yield* execute(database, seize(database, held, leaseMillis))) === 0) {
+    // Held by somebody else, or a store without a row.
+    yield* attempt(database, operation, () => createStore(database, held.storeId))
+    if ((yield* execute(database, seize(database, held, leaseMillis))) === 0) return undefined
+  }
+  return yield* readCursor(database, held)
+})
+
+/** Keeps a lease alive until it is lost. While the database is away there is nothing to do but to try again. */
+const keep = (database: Database, held: Held, leaseMillis: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    let pause = leaseMillis / 3
+    while (true) {
+      yield* Effect.sleep(pause)
+      const renewed = yield* Effect.option(execute(database, renew(database, held, leaseMillis)))
+      if (Option.isSome(renewed) && renewed.value === 0) return
+      pause = Option.isSome(renewed) ? leaseMillis / 3 : leaseMillis / 30
+    }
+  })
+
+/** How long giving a lease back may take; where that fails it runs out by itself. */
+const releaseMillis = 5_000
+
+/** In a fiber of its own: the one that leaves is often being interrupted. */
+const release = (database: Database, held: Held): Effect.Effect<void> =>
+  execute(database, free(database, held)).pipe(
+    Effect.timeoutOption(releaseMillis),
+    Effect.interruptible,
+    Effect.forkDetach,
+    Effect.flatMap(Fiber.await),
+    Effect.asVoid
+  )
+
+const leaseOf = (database: Database, held: Held, cursor: number): Lease => ({
+  cursor,
+  advance: (sequence) =>
+    Effect.flatMap(execute(database, advance(database, held, sequence)), (moved) =>
+      moved === 0 ? Effect.fail(new LeaseLostError({ storeId: held.storeId })) : Effect.void
+    )
+})
+
+/** `StoreProgress.lease`. */
+export const lease = (
+  database: Database,
+  leaseMillis: number,
+  storeId: StoreId
+): Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const held: Held = { storeId, token: crypto.randomUUID() }
+    const cursor = yield* Effect.acquireRelease(take(database, held, leaseMillis), (cursor) =>
+      cursor === undefined ? Effect.void : release(database, held)
+    )
+    if (cursor === undefined) return Option.none()
+    yield* Effect.forkScoped(keep(database, held, leaseMillis))
+    return Option.some(leaseOf(database, held, cursor))
+  })

@@ -1,0 +1,47 @@
+import type { Kysely } from "kysely"
+import { type MigrationProvider, Migrator, type MigratorProps } from "kysely/migration"
+import { type DialectName, dialects } from "../dialects/dialects.ts"
+import { createTables, dropTables } from "./createTables.ts"
+import { prefixOf, type TableOptions } from "./tables.ts"
+
+/** Which tables to make, for which database. */
+export interface SchemaOptions extends TableOptions {
+  readonly dialect: DialectName
+}
+
+/**
+ * The migrations of the package, for a Kysely `Migrator`. Take `migrations` for one that keeps its own books, so that they
+ * don't mix with those of the app.
+ */
+export const migrationProvider = (options: SchemaOptions): MigrationProvider => ({
+  getMigrations: async () => ({
+    "0001_tables": {
+      up: (db) => createTables(db, dialects[options.dialect], options),
+      down: (db) => dropTables(db, options)
+    }
+  })
+})
+
+/**
+ * What a Kysely `Migrator` needs to know besides the database: the migrations, and tables of their own to remember which
+ * of them ran.
+ *
+ * ```ts
+ * const { error } = await new Migrator({ db, ...migrations({ dialect: "postgres" }) }).migrateToLatest()
+ * ```
+ */
+export const migrations = (options: SchemaOptions): Omit<MigratorProps, "db"> => ({
+  provider: migrationProvider(options),
+  migrationTableName: `${prefixOf(options)}migrations`,
+  migrationLockTableName: `${prefixOf(options)}migrations_lock`,
+  ...(options.schema === undefined ? {} : { migrationTableSchema: options.schema })
+})
+
+/**
+ * Makes the tables, or brings them up to date, for apps that do it when they start. It may run in several processes at
+ * once. Rejects with what the database said.
+ */
+export const ensureSchema = async <DB>(db: Kysely<DB>, options: SchemaOptions): Promise<void> => {
+  const { error } = await new Migrator({ db: db.withoutPlugins(), ...migrations(options) }).migrateToLatest()
+  if (error !== undefined) throw error
+}

@@ -1,0 +1,28 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import Database from "better-sqlite3"
+import { Kysely, SqliteDialect } from "kysely"
+
+/** A folder for a test's files, and a way to get rid of it. */
+export const temporaryFolder = async () => {
+  const path = await mkdtemp(join(tmpdir(), "eventlog-sqlite-"))
+  return { path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** How a test opens a file. */
+export interface SqliteOptions {
+  /** @default "wal" */
+  readonly journal?: "wal" | "delete"
+  /** How long a statement waits for another process, in milliseconds; the whole process waits. @default 1000 */
+  readonly timeout?: number
+}
+
+/** A Kysely instance as an app would have it. */
+export const openSqlite = (file: string, { journal = "wal", timeout = 1_000 }: SqliteOptions = {}): Kysely<unknown> => {
+  const database = new Database(file, { timeout })
+  database.pragma(`journal_mode = ${journal}`)
+  // Three times the work of a write-ahead log, for tests that don't ask what survives a power failure.
+  if (journal === "delete") database.pragma("synchronous = off")
+  return new Kysely<unknown>({ dialect: new SqliteDialect({ database }) })
+}
