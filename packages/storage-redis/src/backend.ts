@@ -1,0 +1,71 @@
+import {
+  type Backend,
+  type BackendServices,
+  EventLogServerStoreRegistry,
+  FeedAdmin,
+  FeedStore,
+  StoreProgress
+} from "@eventlog-server/core"
+import { Context, Duration, Effect, Layer, type Scope } from "effect"
+import type { Redis } from "./client.ts"
+import { warnOfSettings } from "./durability.ts"
+import { makeFeedAdmin } from "./feed/feedAdmin.ts"
+import { makeFeedStore } from "./feed/feedStore.ts"
+import { Identity } from "./feed/identity.ts"
+import { ListedStores } from "./feed/ListedStores.ts"
+import { SeenEntries } from "./feed/SeenEntries.ts"
+import { type Keys, makeKeys } from "./keys.ts"
+import type { RedisNode } from "./node.ts"
+import { makeStoreProgress } from "./progress/storeProgress.ts"
+import { makeStoreRegistry } from "./registry/storeRegistry.ts"
+import { makeWakeups } from "./wakeups/makeWakeups.ts"
+
+/** Options of `redisBackend`. */
+export interface RedisBackendOptions {
+  /**
+   * The app's ioredis client, a `Redis` or a `Cluster`, which is neither closed nor reconfigured; or a function that makes
+   * one, which is closed when the server is.
+   */
+  readonly redis: Redis | (() => Redis)
+  /** What the names of all keys and channels begin with; no braces. @default "eventlog:" */
+  readonly prefix?: string | undefined
+  /** How long a node that died keeps others from processing its stores. @default 30 seconds */
+  readonly leaseTime?: Duration.Input | undefined
+}
+
+const open = (redis: RedisBackendOptions["redis"]): Effect.Effect<Redis, never, Scope.Scope> =>
+  typeof redis === "function"
+    ? Effect.acquireRelease(Effect.sync(redis), (client) => Effect.sync(() => client.disconnect()))
+    : Effect.succeed(redis)
+
+const makeNode = Effect.fnUntraced(function* (
+  redis: Redis,
+  keys: Keys
+): Effect.fn.Return<RedisNode, never, Scope.Scope> {
+  const listed = new ListedStores()
+  const wakeups = yield* makeWakeups(redis, () => listed.clear())
+  return { redis, keys, identity: new Identity(redis, keys), seen: new SeenEntries(), listed, wakeups }
+})
+
+const makePorts = Effect.fnUntraced(function* (
+  options: RedisBackendOptions,
+  keys: Keys
+): Effect.fn.Return<Context.Context<BackendServices>, never, Scope.Scope> {
+  const redis = yield* open(options.redis)
+  const node = yield* makeNode(redis, keys)
+  yield* Effect.forkScoped(warnOfSettings(redis))
+  return Context.make(FeedStore, makeFeedStore(node)).pipe(
+    Context.add(FeedAdmin, makeFeedAdmin(node)),
+    Context.add(StoreProgress, makeStoreProgress(node, Duration.toMillis(options.leaseTime ?? "30 seconds"))),
+    Context.add(EventLogServerStoreRegistry, makeStoreRegistry(node))
+  )
+})
+
+/**
+ * Keeps event logs in Redis, through the ioredis client that the app has. Each server that is given the backend opens one
+ * connection more, to listen. What an Ack means is up to the settings of Redis, which are looked at when a server starts.
+ */
+export const redisBackend = (options: RedisBackendOptions): Backend => {
+  const keys = makeKeys(options.prefix ?? "eventlog:")
+  return { layer: Layer.effectContext(makePorts(options, keys)) }
+}

@@ -1,0 +1,40 @@
+/** An argument of a command. Text is sent as UTF-8, a `Buffer` as it is. */
+export type Argument = string | number | Buffer
+
+/** What the backend needs of an ioredis client, in whichever version: a `Redis` or a `Cluster` fits. */
+export interface RedisClient {
+  readonly callBuffer: (command: string, args: Array<Argument>) => Promise<unknown>
+}
+
+/** A connection to one server: an ioredis `Redis`. */
+export interface RedisConnection extends RedisClient {
+  readonly isCluster: boolean
+  readonly duplicate: (override: { readonly retryStrategy: null; readonly maxRetriesPerRequest: null }) => Subscriber
+  readonly disconnect: () => void
+}
+
+/** A client of a cluster: an ioredis `Cluster`. */
+export interface RedisCluster extends RedisClient {
+  readonly isCluster: boolean
+  readonly nodes: (role?: "all" | "master") => Array<RedisConnection>
+  readonly disconnect: () => void
+}
+
+/** The connection that the backend opens to listen. */
+export interface Subscriber {
+  readonly subscribe: (...channels: Array<string>) => Promise<unknown>
+  readonly unsubscribe: (...channels: Array<string>) => Promise<unknown>
+  readonly ping: () => Promise<unknown>
+  readonly on: (event: string, listener: (...args: Array<Buffer>) => void) => unknown
+  readonly disconnect: () => void
+}
+
+/** The app's ioredis client. */
+export type Redis = RedisConnection | RedisCluster
+
+/** Whether a client speaks to a cluster. */
+export const isCluster = (redis: Redis): redis is RedisCluster => redis.isCluster
+
+/** The servers that hold the data. */
+export const mastersOf = (redis: Redis): ReadonlyArray<RedisClient> =>
+  isCluster(redis) ? redis.nodes("master") : [redis]

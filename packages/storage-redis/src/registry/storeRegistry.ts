@@ -1,0 +1,87 @@
+import {
+  type EventLogServerStoreRegistry,
+  EventLogServerStoreRegistryError,
+  type KeyMapping,
+  StoreId
+} from "@eventlog-server/core"
+import { Effect } from "effect"
+import { isReply } from "../errors.ts"
+import { pageOf } from "../listing.ts"
+import type { RedisNode } from "../node.ts"
+import { run } from "../script.ts"
+import { assignScript, bindScript, enrollScript, listScript, readScript, removeScript } from "./registry.lua.ts"
+
+type Reason = EventLogServerStoreRegistryError["reason"]
+
+const reasonOf = (cause: unknown): Reason => {
+  if (isReply(cause, "NOTMAPPED")) return "NotMapped"
+  return isReply(cause, "ASSIGNED") ? "AlreadyAssigned" : "Unavailable"
+}
+
+/** What failed concerns this key, or no single one. */
+const attempt = <A>(publicKey: string | undefined, call: () => Promise<A>) =>
+  Effect.tryPromise({
+    try: call,
+    catch: (cause) => new EventLogServerStoreRegistryError({ reason: reasonOf(cause), publicKey, cause })
+  })
+
+/** A stored mapping: a store and a signing key. The bytes are a copy. */
+const mappingOf = (publicKey: string, reply: unknown): KeyMapping | undefined => {
+  if (reply === null) return undefined
+  const [storeId, signingPublicKey] = reply as [storeId: Buffer, signingPublicKey: Buffer | null]
+  return {
+    publicKey,
+    storeId: StoreId.make(String(storeId)),
+    signingPublicKey: signingPublicKey === null ? undefined : Uint8Array.from(signingPublicKey)
+  }
+}
+
+/** A copy, since what waits for a connection is sent later. */
+const bytes = (signingPublicKey: Uint8Array | undefined): Buffer => Buffer.from(signingPublicKey ?? [])
+
+/** An `EventLogServerStoreRegistry` on Redis. Each key has a hash of its own; each member is one script on it. */
+export const makeStoreRegistry = ({ keys, redis }: RedisNode): EventLogServerStoreRegistry["Service"] => {
+  const load = async (publicKey: string): Promise<KeyMapping | undefined> =>
+    mappingOf(publicKey, await run(redis, readScript, [keys.mapping(publicKey)], []))
+
+  /** Listed first: a key that is listed in vain does no harm, one that is missing would. */
+  const list = (publicKey: string) => run(redis, listScript, [keys.publicKeys], [publicKey])
+
+  return {
+    resolve: (publicKey) =>
+      Effect.flatMap(
+        attempt(publicKey, () => load(publicKey)),
+        (mapping) =>
+          mapping === undefined
+            ? Effect.fail(new EventLogServerStoreRegistryError({ reason: "NotMapped", publicKey }))
+            : Effect.succeed(mapping.storeId)
+      ),
+    assign: ({ publicKey, signingPublicKey, storeId }) =>
+      Effect.suspend(() => {
+        const signing = bytes(signingPublicKey)
+        return attempt(publicKey, async () => {
+          await list(publicKey)
+          await run(redis, assignScript, [keys.mapping(publicKey)], [storeId, signing])
+        })
+      }),
+    enroll: ({ publicKey, signingPublicKey, storeId }) =>
+      Effect.suspend(() => {
+        const signing = bytes(signingPublicKey)
+        return attempt(publicKey, async () => {
+          await list(publicKey)
+          const reply = await run(redis, enrollScript, [keys.mapping(publicKey)], [storeId, signing])
+          return mappingOf(publicKey, reply)!
+        })
+      }),
+    bind: ({ publicKey, signingPublicKey }) =>
+      Effect.suspend(() => {
+        const signing = bytes(signingPublicKey)
+        return attempt(publicKey, async () =>
+          Uint8Array.from((await run(redis, bindScript, [keys.mapping(publicKey)], [signing])) as Buffer)
+        )
+      }),
+    remove: (publicKey) =>
+      Effect.asVoid(attempt(publicKey, () => run(redis, removeScript, [keys.mapping(publicKey)], []))),
+    list: (after, limit) => attempt(undefined, () => pageOf(redis, keys.publicKeys, after, limit, load))
+  }
+}

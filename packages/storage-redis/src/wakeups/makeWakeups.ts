@@ -1,0 +1,36 @@
+import { Effect, type Scope } from "effect"
+import { isCluster, type Redis, type RedisConnection, type Subscriber } from "../client.ts"
+import { Wakeups } from "./Wakeups.ts"
+
+/**
+ * Servers of a cluster pass messages on to each other, over connections that nobody here sees break. So everybody is woken
+ * every now and then, who then finds nothing new as a rule.
+ */
+const clusterInterval = "30 seconds"
+
+/** Any server of a cluster hears what is published on any other. */
+const serverOf = (redis: Redis): RedisConnection => {
+  if (!isCluster(redis)) return redis
+  const servers = redis.nodes("all")
+  const server = servers[Math.floor(Math.random() * servers.length)]
+  if (server === undefined) throw new Error("No server of the cluster is known yet")
+  return server
+}
+
+const openSubscriber = (redis: Redis): Subscriber =>
+  serverOf(redis).duplicate({ retryStrategy: null, maxRetriesPerRequest: null })
+
+/** Opens the connection that hears of commits, until the scope closes. */
+export const makeWakeups = Effect.fnUntraced(function* (
+  redis: Redis,
+  onConnected: () => void
+): Effect.fn.Return<Wakeups, never, Scope.Scope> {
+  const wakeups = yield* Effect.acquireRelease(
+    Effect.sync(() => new Wakeups(() => openSubscriber(redis), onConnected)),
+    (wakeups) => Effect.sync(() => wakeups.close())
+  )
+  if (isCluster(redis)) {
+    yield* Effect.sync(() => wakeups.wakeAll()).pipe(Effect.delay(clusterInterval), Effect.forever, Effect.forkScoped)
+  }
+  return wakeups
+})

@@ -1,0 +1,27 @@
+import { type BackendHarness, backendSuite, selectBackends } from "@eventlog-server/core/conformance"
+import { Redis } from "ioredis"
+import { redisBackend } from "../src/index.ts"
+import { RedisServer } from "./servers/RedisServer.ts"
+
+const openServer = async (): Promise<BackendHarness> => {
+  const server = await RedisServer.start()
+  const [one, other] = [new Redis(server.url), new Redis(server.url)]
+  for (const redis of [one, other]) redis.on("error", () => {})
+  return {
+    layer: redisBackend({ redis: one }).layer,
+    peer: redisBackend({ redis: other }).layer,
+    expireLease: async (storeId) => {
+      await one.hset(`eventlog:{store:${storeId}}:state`, "until", 0)
+    },
+    outage: { begin: () => server.kill(), end: () => server.start() },
+    close: async () => {
+      one.disconnect()
+      other.disconnect()
+      await server.stop()
+    }
+  }
+}
+
+for (const [name, options] of selectBackends({ server: { backend: openServer } }, process.env)) {
+  backendSuite(`Redis ${name}`, { ...options, scale: process.env.EVENTLOG_TEST_LONG ? 8 : 1 })
+}
