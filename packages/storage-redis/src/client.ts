@@ -9,7 +9,11 @@ export interface RedisClient {
 /** A connection to one server: an ioredis `Redis`. */
 export interface RedisConnection extends RedisClient {
   readonly isCluster: boolean
-  readonly duplicate: (override: { readonly retryStrategy: null; readonly maxRetriesPerRequest: null }) => Subscriber
+  readonly duplicate: (override: {
+    readonly retryStrategy: null
+    readonly maxRetriesPerRequest: null
+    readonly lazyConnect: false
+  }) => Subscriber
   readonly disconnect: () => void
 }
 

@@ -1,6 +1,7 @@
 import { type BackendHarness, backendSuite, selectBackends } from "@eventlog-server/core/conformance"
 import { Redis } from "ioredis"
 import { redisBackend } from "../src/index.ts"
+import { RedisCluster } from "./servers/RedisCluster.ts"
 import { RedisServer } from "./servers/RedisServer.ts"
 
 const openServer = async (): Promise<BackendHarness> => {
@@ -22,6 +23,27 @@ const openServer = async (): Promise<BackendHarness> => {
   }
 }
 
-for (const [name, options] of selectBackends({ server: { backend: openServer } }, process.env)) {
+const openCluster = async (): Promise<BackendHarness> => {
+  const cluster = await RedisCluster.start()
+  const [one, other] = [cluster.connect(), cluster.connect()]
+  for (const redis of [one, other]) redis.on("error", () => {})
+  return {
+    layer: redisBackend({ redis: one }).layer,
+    peer: redisBackend({ redis: other }).layer,
+    expireLease: async (storeId) => {
+      await one.hset(`eventlog:{store:${storeId}}:state`, "until", 0)
+    },
+    outage: { begin: async () => cluster.pause(), end: () => cluster.resume() },
+    close: async () => {
+      one.disconnect()
+      other.disconnect()
+      await cluster.stop()
+    }
+  }
+}
+
+const backends = { server: { backend: openServer }, cluster: { backend: openCluster } }
+
+for (const [name, options] of selectBackends(backends, process.env)) {
   backendSuite(`Redis ${name}`, { ...options, scale: process.env.EVENTLOG_TEST_LONG ? 8 : 1 })
 }

@@ -18,7 +18,7 @@ const serverOf = (redis: Redis): RedisConnection => {
 }
 
 const openSubscriber = (redis: Redis): Subscriber =>
-  serverOf(redis).duplicate({ retryStrategy: null, maxRetriesPerRequest: null })
+  serverOf(redis).duplicate({ retryStrategy: null, maxRetriesPerRequest: null, lazyConnect: false })
 
 /** Opens the connection that hears of commits, until the scope closes. */
 export const makeWakeups = Effect.fnUntraced(function* (
