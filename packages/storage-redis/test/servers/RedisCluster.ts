@@ -51,8 +51,8 @@ export class RedisCluster {
     for (const server of this.#servers) server.resume()
     for (const server of this.#servers) {
       await server.ask(async (redis) => {
-        await redis.client("KILL", "TYPE", "pubsub")
-        await redis.client("KILL", "TYPE", "normal", "SKIPME", "yes")
+        await redis.call("client", "KILL", "TYPE", "pubsub")
+        await redis.call("client", "KILL", "TYPE", "normal", "SKIPME", "yes")
       })
     }
   }
