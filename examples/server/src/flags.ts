@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util"
 import { adapters } from "./adapters.ts"
-import { storages } from "./storages.ts"
+import type { StorageFlags, StorageKind } from "./storages/Storage.ts"
+import { storages } from "./storages/storages.ts"
 
 /** What the command line asks for. */
-export interface Flags {
+export interface Flags extends StorageFlags {
   readonly adapter: keyof typeof adapters
   readonly storage: keyof typeof storages
   readonly host: string
@@ -21,11 +22,20 @@ export class UsageError extends Error {}
 
 const oneOf = (names: object) => Object.keys(names).join("|")
 
+const kinds: Readonly<Record<string, StorageKind>> = storages
+
+const urls = Object.entries(kinds)
+  .flatMap(([name, { url }]) => (url === undefined ? [] : `${url} (${name})`))
+  .join(", ")
+
 /** Printed for `--help`, and together with every `UsageError`. */
 export const usage = `Usage: npm run serve -- [flags]
 
   --adapter ${oneOf(adapters)}         the web framework to run on (default fastify)
-  --storage ${oneOf(storages)}               where the feeds are kept (default memory)
+  --storage ${oneOf(storages)}
+                                 where the feeds are kept (default memory)
+  --url URL                      where the storage is: ${urls}
+  --listen                       hear of other processes' writes by LISTEN/NOTIFY (postgres; without it: by looking)
   --host HOST                    the address to listen on (default 127.0.0.1)
   --port PORT                    default 9400; 0 picks a free one
   --path PATH                    where devices connect (default /eventlog)
@@ -40,9 +50,12 @@ The HTTP routes are for administrators and ask nobody for a password: keep them 
 export const readFlags = (args: ReadonlyArray<string>): Flags | "help" => {
   const values = parse(args)
   if (values.help) return "help"
+  const storage = choose("--storage", storages, values.storage)
   return {
     adapter: choose("--adapter", adapters, values.adapter),
-    storage: choose("--storage", storages, values.storage),
+    storage,
+    url: readUrl(storage, values.url),
+    listen: values.listen,
     host: values.host,
     port: readPort(values.port),
     path: readPath(values.path),
@@ -59,6 +72,8 @@ const parse = (args: ReadonlyArray<string>) => {
       options: {
         adapter: { type: "string", default: "fastify" },
         storage: { type: "string", default: "memory" },
+        url: { type: "string" },
+        listen: { type: "boolean", default: false },
         host: { type: "string", default: "127.0.0.1" },
         port: { type: "string", default: "9400" },
         path: { type: "string", default: "/eventlog" },
@@ -76,6 +91,13 @@ const parse = (args: ReadonlyArray<string>) => {
 const choose = <Choices extends object>(flag: string, choices: Choices, value: string): keyof Choices => {
   if (!Object.hasOwn(choices, value)) throw new UsageError(`${flag} must be ${oneOf(choices)}, not "${value}"`)
   return value as keyof Choices
+}
+
+const readUrl = (storage: keyof typeof storages, value: string | undefined): string => {
+  const wanted = kinds[storage]?.url
+  if (wanted === undefined && value !== undefined) throw new UsageError(`--storage ${storage} takes no --url`)
+  if (wanted !== undefined && !value) throw new UsageError(`--storage ${storage} needs --url with ${wanted}`)
+  return value ?? ""
 }
 
 const readPort = (value: string): number => {

@@ -2,7 +2,7 @@ import { adapters } from "./adapters.ts"
 import { type Flags, readFlags, UsageError, usage } from "./flags.ts"
 import { makeRoutes } from "./routes.ts"
 import { createServer } from "./server.ts"
-import { storages } from "./storages.ts"
+import { storages } from "./storages/storages.ts"
 
 const fail = (message: string, exitCode: number): never => {
   console.error(message)
@@ -22,7 +22,7 @@ const flagsOrExit = (): Flags => {
 }
 
 const run = async (flags: Flags) => {
-  const storage = await storages[flags.storage]()
+  const storage = await storages[flags.storage].open(flags)
   const server = createServer(storage.backend, flags)
   await server.ready()
   for (const { publicKey, storeId } of flags.map) {

@@ -6,6 +6,8 @@ describe("the flags of examples/server", () => {
     expect(readFlags([])).toEqual({
       adapter: "fastify",
       storage: "memory",
+      url: "",
+      listen: false,
       host: "127.0.0.1",
       port: 9400,
       path: "/eventlog",
@@ -31,12 +33,23 @@ describe("the flags of examples/server", () => {
     })
   })
 
+  it("are read for a storage", () => {
+    expect(readFlags("--storage postgres --url postgres://localhost/db --listen".split(" "))).toMatchObject({
+      storage: "postgres",
+      url: "postgres://localhost/db",
+      listen: true
+    })
+  })
+
   it.each([
     ["--verbose", "--verbose"],
     ["stray", "stray"],
     ["--adapter express", "fastify|hono"],
     ["--adapter toString", "fastify|hono"],
-    ["--storage sqlite", "memory"],
+    ["--storage oracle", "memory|sqlite|postgres"],
+    ["--storage sqlite", "--url with a file"],
+    ["--storage postgres --url=", "--url with postgres://"],
+    ["--storage memory --url x", "takes no --url"],
     ["--port http", "--port"],
     ["--port 65536", "--port"],
     ["--port -1", "--port"],

@@ -1,0 +1,7 @@
+import { memory } from "./memory.ts"
+import { postgres } from "./postgres.ts"
+import type { StorageKind } from "./Storage.ts"
+import { sqlite } from "./sqlite.ts"
+
+/** Every storage that `--storage` can name. Drivers are loaded by those that are opened. */
+export const storages = { memory, sqlite, postgres } satisfies Record<string, StorageKind>
