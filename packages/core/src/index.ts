@@ -9,6 +9,7 @@ export {
   type EventLogServer,
   type WriteOptions
 } from "./server/createEventLogServer.ts"
+export { InsideTransactionError } from "./server/insideTransaction.ts"
 export type { Mountable } from "./server/mountable.ts"
 export type { ServerOptions } from "./server/options.ts"
 export { type AllowedOrigins, isOriginAllowed } from "./server/origin.ts"
@@ -48,8 +49,9 @@ export { groupCompaction } from "./server/groupCompaction.ts"
 
 // The ports, for storages and hosts.
 
-export type { Backend, BackendServices } from "./ports/Backend.ts"
+export type { Backend, BackendServices, HandlerTransactions } from "./ports/Backend.ts"
 export { type Connection, CurrentConnection } from "./ports/CurrentConnection.ts"
+export { CurrentTransaction } from "./ports/CurrentTransaction.ts"
 export { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "./ports/EventLogServerAuth.ts"
 export {
   EventLogServerStoreRegistry,
@@ -74,6 +76,7 @@ export { StorageError, StoreErasedError } from "./ports/StorageError.ts"
 export { StoreId } from "./ports/StoreId.ts"
 export {
   type CompactionGroup,
+  type Contain,
   type CutoffRequest,
   type Lease,
   LeaseLostError,

@@ -2,13 +2,14 @@ import { hash } from "node:crypto"
 import {
   type Backend,
   type BackendServices,
+  CurrentTransaction,
   EventLogServerStoreRegistry,
   FeedAdmin,
   FeedStore,
   StoreProgress
 } from "@eventlog-server/core"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
-import type { Kysely } from "kysely"
+import type { Kysely, Transaction } from "kysely"
 import { erase } from "./admin/erase.ts"
 import { heads } from "./admin/heads.ts"
 import type { Database } from "./database/Database.ts"
@@ -20,10 +21,13 @@ import { bucketBounds } from "./feed/bucketBounds.ts"
 import { readId, rotateId } from "./feed/identity.ts"
 import { read } from "./feed/read.ts"
 import { cursors } from "./progress/cursors.ts"
-import { lease } from "./progress/lease.ts"
+import { type ExtendLease, lease } from "./progress/lease.ts"
 import { raiseCutoffs } from "./progress/raiseCutoffs.ts"
 import { makeRegistry } from "./registry/registry.ts"
 import { prefixOf, type TableOptions, tablesOf } from "./schema/tables.ts"
+import { guardOuterDatabase } from "./transactions/guardOuterDatabase.ts"
+import { handlerTransactions } from "./transactions/handle.ts"
+import { leaseTransaction } from "./transactions/leaseTransaction.ts"
 import type { Listen } from "./wakeups/listen.ts"
 import { makeWakeups, type WakeupOptions } from "./wakeups/wakeups.ts"
 
@@ -49,8 +53,18 @@ export interface KyselyBackendOptions<DB> extends TableOptions {
   readonly listen?: Listen | undefined
   /** How often other processes' writes are looked for, while no connection listens. */
   readonly poll?: PollOptions | undefined
-  /** How long the processing lease of a process that died keeps the others waiting. @default 30 seconds */
+  /**
+   * How long the processing lease of a process that died keeps the others waiting. With `transactionalHandlers` also how
+   * long a handler may be idle or wait within its transaction, so not less than the server's `handlerTimeout`.
+   * @default 30 seconds
+   */
   readonly leaseTime?: Duration.Input | undefined
+  /**
+   * Runs every handler in the transaction that moves the cursor behind it: what it writes through that transaction, and
+   * that it ran, are committed together. The handler is given it as `transaction`, or reads `currentTransaction`.
+   * @default false: no transaction is open while handlers run
+   */
+  readonly transactionalHandlers?: boolean | undefined
 }
 
 const millis = (input: Duration.Input | undefined, defaultMillis: number): number =>
@@ -77,6 +91,21 @@ const makePorts = <DB>(
     }
     const leaseMillis = millis(options.leaseTime, 30_000)
     const wakeups = yield* makeWakeups(database, wakeupOptions(options))
+    if (options.transactionalHandlers && database.dialect.singleConnection) yield* guardOuterDatabase(options.db)
+    const extend: ExtendLease = (lease, storeId, token) =>
+      options.transactionalHandlers
+        ? {
+            ...lease,
+            transaction: leaseTransaction({
+              database,
+              db: options.db,
+              storeId,
+              token,
+              leaseMillis,
+              cursor: lease.cursor
+            })
+          }
+        : lease
     return Context.make(FeedStore, {
       id: readId(database),
       append: (storeId, records) =>
@@ -95,7 +124,7 @@ const makePorts = <DB>(
         rotateId: rotateId(database)
       }),
       Context.add(StoreProgress, {
-        lease: (storeId) => lease(database, leaseMillis, storeId),
+        lease: (storeId) => lease(database, leaseMillis, extend, storeId),
         cursors: (storeIds) => cursors(database, storeIds),
         raiseCutoffs: (storeId, requests) => raiseCutoffs(database, storeId, requests)
       }),
@@ -115,4 +144,24 @@ export const layerKysely = <DB>(options: KyselyBackendOptions<DB>): Layer.Layer<
  * const backend = kyselyBackend({ db, dialect: "postgres", listen: () => new pg.Client(url) })
  * ```
  */
-export const kyselyBackend = <DB>(options: KyselyBackendOptions<DB>): Backend => ({ layer: layerKysely(options) })
+export function kyselyBackend<DB>(
+  options: KyselyBackendOptions<DB> & { readonly transactionalHandlers: true }
+): Backend<Transaction<DB>>
+export function kyselyBackend<DB>(
+  options: KyselyBackendOptions<DB> & { readonly transactionalHandlers?: false | undefined }
+): Backend
+export function kyselyBackend<DB>(options: KyselyBackendOptions<DB>): Backend | Backend<Transaction<DB>> {
+  const layer = layerKysely(options)
+  return options.transactionalHandlers ? { layer, transactions: handlerTransactions<DB>() } : { layer }
+}
+
+/**
+ * The transaction that a handler of an `EventLog.group` runs in, where the backend has `transactionalHandlers`; fails
+ * with a defect elsewhere. `DB` is that of the instance that the backend was given.
+ */
+export const currentTransaction = <DB>(): Effect.Effect<Transaction<DB>> =>
+  Effect.flatMap(CurrentTransaction, (transaction) =>
+    transaction === undefined
+      ? Effect.die(new Error("No transaction: the handler runs without transactionalHandlers"))
+      : Effect.succeed(transaction as Transaction<DB>)
+  )

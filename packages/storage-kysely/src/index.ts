@@ -1,4 +1,10 @@
-export { type KyselyBackendOptions, kyselyBackend, layerKysely, type PollOptions } from "./backend.ts"
+export {
+  currentTransaction,
+  type KyselyBackendOptions,
+  kyselyBackend,
+  layerKysely,
+  type PollOptions
+} from "./backend.ts"
 export type { DialectName } from "./dialects/dialects.ts"
 export { ensureSchema, migrationProvider, migrations, type SchemaOptions } from "./schema/migrations.ts"
 export type {
@@ -11,4 +17,6 @@ export type {
   StoreRow,
   TableOptions
 } from "./schema/tables.ts"
+export { OuterDatabaseError } from "./transactions/guardOuterDatabase.ts"
+export { RevokedTransactionError } from "./transactions/handle.ts"
 export type { Listen, ListenClient } from "./wakeups/listen.ts"

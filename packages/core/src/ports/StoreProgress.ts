@@ -1,4 +1,4 @@
-import { Context, Data, type Duration, type Effect, type Option, type Scope } from "effect"
+import { Context, Data, type Duration, type Effect, type Exit, type Option, type Scope } from "effect"
 import type { StorageError } from "./StorageError.ts"
 import type { StoreId } from "./StoreId.ts"
 
@@ -11,6 +11,12 @@ export class LeaseLostError extends Data.TaggedError("LeaseLostError")<{
   }
 }
 
+/**
+ * Runs a handler as a part of the transaction that it is in, with `CurrentTransaction`. What a handler that failed wrote
+ * is undone, and nothing else. Fails where the transaction itself is lost.
+ */
+export type Contain<E> = <A, F, R>(handler: Effect.Effect<A, F, R>) => Effect.Effect<Exit.Exit<A, F>, E, R>
+
 /** The right to process a store's entries, held by one holder across all processes. */
 export interface Lease {
   /** The sequence of the last processed entry when the lease was taken; 0 before the first. */
@@ -20,6 +26,16 @@ export interface Lease {
    * at or below the cursor moves nothing.
    */
   readonly advance: (sequence: number) => Effect.Effect<void, LeaseLostError | StorageError>
+  /**
+   * There where handlers share the cursor's transaction. Does some work in a transaction, whose last statement moves the
+   * cursor to the sequence that the work answers, fenced as `advance` is: both are committed, or neither. An interruption
+   * undoes it all.
+   */
+  readonly transaction?:
+    | (<E, R>(
+        work: (contain: Contain<StorageError>) => Effect.Effect<number, E, R>
+      ) => Effect.Effect<void, E | LeaseLostError | StorageError, R>)
+    | undefined
 }
 
 /** Events to compact as one group, and how old an entry of theirs must be. */

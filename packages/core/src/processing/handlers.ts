@@ -3,6 +3,7 @@ import { type EventJournal, EventLog } from "effect/eventlog"
 import type { Reactivity } from "effect/reactivity"
 import type { Author, FeedEntry } from "../ports/FeedStore.ts"
 import type { StoreId } from "../ports/StoreId.ts"
+import type { Contain } from "../ports/StoreProgress.ts"
 import { callContained } from "./contained.ts"
 import { runDetached } from "./detached.ts"
 import type { LogQuota } from "./logQuota.ts"
@@ -48,22 +49,31 @@ export interface HandlersOptions {
   readonly quota: LogQuota
 }
 
+/** What became of an entry's handler. */
+export interface Run {
+  /** `Abandoned`: the server closes, and the entry doesn't count as processed. `TimedOut`: the handler may still be running. */
+  readonly outcome: "Done" | "TimedOut" | "Abandoned"
+  /** To be done when the entry counts as processed: tells of a failure, or invalidates the event's reactivity keys. */
+  readonly settle: Effect.Effect<void>
+}
+
 /** The registered handlers, ready to run. */
 export interface Handlers {
   /** Whether the event has a handler. */
   readonly has: (event: string) => boolean
-  /**
-   * Runs the handler of an entry, if its event has one, then invalidates the event's reactivity keys. Never fails. `false`
-   * when the run was abandoned: then the entry doesn't count as processed.
-   */
-  readonly run: (
+  /** Runs the handler of an entry, if its event has one. Fails only where what contains it does. */
+  readonly run: <E>(
     storeId: StoreId,
     entry: FeedEntry,
-    conflicts: ReadonlyArray<EventJournal.Entry>
-  ) => Effect.Effect<boolean>
+    conflicts: ReadonlyArray<EventJournal.Entry>,
+    contain: Contain<E>
+  ) => Effect.Effect<Run, E>
   /** How many handlers failed so far. */
   readonly failures: () => number
 }
+
+/** An entry that no handler has to see. */
+export const passed: Run = { outcome: "Done", settle: Effect.void }
 
 const noPrivateKey = Redacted.make(new Uint8Array(32))
 
@@ -134,16 +144,17 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
   )
 
   const fail = (storeId: StoreId, { author, entry, remoteSequence }: FeedEntry, cause: Cause.Cause<unknown>) => {
-    failures++
     const error = Cause.squash(cause)
     const reason = reasonOf(error)
     const failure = { storeId, entry, sequence: remoteSequence, author, reason, cause: error }
-    return quota.log(Effect.logError("An event handler failed", cause)).pipe(
+    return Effect.sync(() => void failures++).pipe(
+      Effect.andThen(quota.log(Effect.logError("An event handler failed", cause))),
       Effect.andThen(Metric.update(handlerFailures.pipe(Metric.withAttributes({ reason })), 1)),
       Effect.andThen(callContained("onHandlerFailure", onHandlerFailure, failure, quota.log)),
       Effect.annotateLogs({ storeId, sequence: remoteSequence, event: entry.event, entryId: entry.idString, reason }),
       // The logger is the app's, and may fail too.
-      Effect.exit
+      Effect.exit,
+      Effect.asVoid
     )
   }
 
@@ -157,21 +168,26 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
 
   return {
     has: (event) => registry.handlers.has(event),
-    run: Effect.fnUntraced(function* (storeId, feedEntry, conflicts) {
+    run: Effect.fnUntraced(function* <E>(
+      storeId: StoreId,
+      feedEntry: FeedEntry,
+      conflicts: ReadonlyArray<EventJournal.Entry>,
+      contain: Contain<E>
+    ): Effect.fn.Return<Run, E> {
       const { entry } = feedEntry
       const handler = registry.handlers.get(entry.event)
-      if (handler === undefined) return true
-      const outcome = yield* runDetached(invoke(handler, storeId, feedEntry, conflicts), giveUp)
-      if (outcome._tag === "GaveUp") {
-        if (outcome.reason === "Abandoned") return false
+      if (handler === undefined) return passed
+      const detached = yield* runDetached(contain(invoke(handler, storeId, feedEntry, conflicts)), giveUp)
+      if (detached._tag === "GaveUp") {
+        if (detached.reason === "Abandoned") return { outcome: "Abandoned", settle: Effect.void }
         const timeout = new HandlerTimeoutError({ event: entry.event, millis: handlerTimeout })
-        yield* fail(storeId, feedEntry, Cause.fail(timeout))
-      } else if (Exit.isFailure(outcome.exit)) {
-        yield* fail(storeId, feedEntry, outcome.exit.cause)
-      } else {
-        yield* invalidate(entry)
+        return { outcome: "TimedOut", settle: fail(storeId, feedEntry, Cause.fail(timeout)) }
       }
-      return true
+      const exit = yield* detached.exit
+      return {
+        outcome: "Done",
+        settle: Exit.isFailure(exit) ? fail(storeId, feedEntry, exit.cause) : invalidate(entry)
+      }
     }),
     failures: () => failures
   }

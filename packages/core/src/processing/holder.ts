@@ -6,7 +6,8 @@ import type { Lease, LeaseLostError } from "../ports/StoreProgress.ts"
 import type { ActiveStore } from "./activeStore.ts"
 import type { Environment } from "./environment.ts"
 import { type Patiently, untilAnswered } from "./outage.ts"
-import { lastOf, processPage } from "./page.ts"
+import { lastOf } from "./page.ts"
+import { processPage } from "./processPage.ts"
 import type { Turn } from "./turns.ts"
 
 /** How a holder's work ended: nothing is left to do, or the store's processing stopped. */

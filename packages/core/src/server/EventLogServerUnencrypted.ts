@@ -26,6 +26,7 @@ import { checkPublicKey } from "../session/publicKey.ts"
 import { type ConnectionInfo, layerSessions, type Rejected, type Selector, Sessions } from "../session/sessions.ts"
 import { checkStoreId } from "../session/storeId.ts"
 import { ingestClient } from "./ingestClient.ts"
+import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts"
 import { readFeed } from "./readFeed.ts"
 import { makeChangesQueues } from "./requestChanges.ts"
@@ -71,7 +72,7 @@ export class EventLogServerUnencrypted extends Context.Service<
         readonly storeId: StoreId
         readonly entries: ReadonlyArray<EventJournal.Entry>
       }
-    ) => Effect.Effect<Written, WriteError>
+    ) => Effect.Effect<Written, WriteError | InsideTransactionError>
     /** Appends one event of a schema, typed. */
     readonly write: <Groups extends EventGroup.Any, Tag extends Event.Tag<EventGroup.Events<Groups>>>(
       options: ServerWriteOptions & {
@@ -80,7 +81,7 @@ export class EventLogServerUnencrypted extends Context.Service<
         readonly event: Tag
         readonly payload: Event.PayloadWithTag<EventGroup.Events<Groups>, Tag>
       }
-    ) => Effect.Effect<Written, WriteError | InvalidEventError>
+    ) => Effect.Effect<Written, WriteError | InvalidEventError | InsideTransactionError>
     /** Registers which reactivity keys an event invalidates, after its handler succeeded. */
     readonly registerReactivity: (
       keys: Record<string, ReadonlyArray<string>>
@@ -94,7 +95,7 @@ export class EventLogServerUnencrypted extends Context.Service<
     readonly processed: (options: {
       readonly storeId: StoreId
       readonly sequence: number
-    }) => Effect.Effect<void, StorageError | StoreErasedError | ProcessingStoppedError>
+    }) => Effect.Effect<void, StorageError | StoreErasedError | ProcessingStoppedError | InsideTransactionError>
     /** Committed entries from `from` (inclusive; 0 is 1) up to `to`, by default up to the head. */
     readonly read: (options: {
       readonly storeId: StoreId
@@ -156,7 +157,8 @@ const make = (options: ResolvedOptions) =>
         ),
       registerCompaction: compaction.register,
       registerReactivity: handlers.registerReactivity,
-      processed: ({ sequence, storeId }) => processing.processed(storeId, sequence),
+      processed: ({ sequence, storeId }) =>
+        Effect.andThen(outsideTransactions("processed"), processing.processed(storeId, sequence)),
       read: (request) => readFeed(store, pageLimitsOf(limits), request),
       assign: (request) =>
         Effect.gen(function* () {

@@ -1,12 +1,14 @@
 import { Context, Effect, Layer } from "effect"
 import { type Event, type EventGroup, type EventJournal, EventLog } from "effect/eventlog"
+import type { HandlerTransactions } from "../ports/Backend.ts"
+import { CurrentTransaction } from "../ports/CurrentTransaction.ts"
 import type { Author } from "../ports/FeedStore.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import { CurrentAuthor } from "../processing/handlers.ts"
 import { eventsOf } from "./serverWrite.ts"
 
 /** What a handler is told about an entry. */
-export interface HandlerInput<Payload> {
+export interface HandlerInput<Payload, Transaction = undefined> {
   readonly storeId: StoreId
   readonly payload: Payload
   readonly entry: EventJournal.Entry
@@ -16,12 +18,17 @@ export interface HandlerInput<Payload> {
   readonly author: Author
   /** Aborted when the handler ran out of time or the server closes. */
   readonly signal: AbortSignal
+  /**
+   * The transaction that what the handler writes is committed in, together with the fact that it ran; `undefined` where the
+   * backend wasn't asked for it. It ends with the handler.
+   */
+  readonly transaction: Transaction
 }
 
 /** One plain function for each event of a schema. */
-export type AsyncHandlers<Groups extends EventGroup.Any> = {
+export type AsyncHandlers<Groups extends EventGroup.Any, Transaction = undefined> = {
   readonly [Tag in Event.Tag<EventGroup.Events<Groups>>]: (
-    input: HandlerInput<Event.PayloadWithTag<EventGroup.Events<Groups>, Tag>>
+    input: HandlerInput<Event.PayloadWithTag<EventGroup.Events<Groups>, Tag>, Transaction>
   ) => unknown
 }
 
@@ -29,21 +36,22 @@ export type AsyncHandlers<Groups extends EventGroup.Any> = {
 // biome-ignore lint/suspicious/noExplicitAny: the type that effect's registry wants
 const noServices = Context.empty() as Context.Context<any>
 
-type AnyHandler = (input: HandlerInput<unknown>) => unknown
+type AnyHandler<Transaction> = (input: HandlerInput<unknown, Transaction>) => unknown
 
 /** The handlers as effect's `EventLog.group` would register them. */
-export const layerAsyncHandlers = <Groups extends EventGroup.Any>(
+export const layerAsyncHandlers = <Groups extends EventGroup.Any, Transaction = undefined>(
   schema: EventLog.EventLogSchema<Groups>,
-  handlers: AsyncHandlers<Groups>
+  handlers: AsyncHandlers<Groups, Transaction>,
+  transactions?: HandlerTransactions<Transaction> | undefined
 ): Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry> =>
   Layer.effectDiscard(
     Effect.map(EventLog.Registry, (registry) => {
       for (const [tag, event] of eventsOf(schema)) {
-        const handler = (handlers as Record<string, AnyHandler>)[tag]
+        const handler = (handlers as Record<string, AnyHandler<Transaction>>)[tag]
         if (handler === undefined) continue
         registry.registerHandlerUnsafe({
           event: tag,
-          handler: { event, context: noServices, handler: (input) => runAsync(handler, input) }
+          handler: { event, context: noServices, handler: (input) => runAsync(handler, input, transactions) }
         })
       }
     })
@@ -53,10 +61,19 @@ export const layerAsyncHandlers = <Groups extends EventGroup.Any>(
     EventLog.Registry
   >
 
-const runAsync = (handler: AnyHandler, input: Omit<HandlerInput<unknown>, "author" | "signal">) =>
-  Effect.flatMap(CurrentAuthor, (author) =>
-    Effect.tryPromise({
-      try: async (signal) => handler({ ...input, author, signal }),
+const runAsync = <Transaction>(
+  handler: AnyHandler<Transaction>,
+  input: Omit<HandlerInput<unknown>, "author" | "signal" | "transaction">,
+  transactions: HandlerTransactions<Transaction> | undefined
+) =>
+  Effect.gen(function* () {
+    const author = yield* CurrentAuthor
+    const transaction = (yield* CurrentTransaction) as Transaction
+    return yield* Effect.tryPromise({
+      try: async (signal) => {
+        const call = () => handler({ ...input, author, signal, transaction })
+        return transaction === undefined || transactions === undefined ? call() : transactions.enter(transaction, call)
+      },
       catch: (cause) => cause
     })
-  )
+  })

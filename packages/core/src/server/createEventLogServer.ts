@@ -11,16 +11,20 @@ import { type AppLogger, layerAppLogger } from "./appLogger.ts"
 import { type AsyncAuth, type AsyncEnroll, layerAsyncAuth } from "./asyncAuth.ts"
 import { type AsyncHandlers, layerAsyncHandlers } from "./asyncHandlers.ts"
 import { EventLogServerUnencrypted, layer, type ServerStats } from "./EventLogServerUnencrypted.ts"
+import { InsideTransactionError } from "./insideTransaction.ts"
 import { type Mountable, mountWhenReady } from "./mountable.ts"
 import { resolveOptions, type ServerOptions } from "./options.ts"
 
 /** What a server is made of. */
-export interface CreateEventLogServerOptions<Groups extends EventGroup.Any> extends ServerOptions {
+export interface CreateEventLogServerOptions<Groups extends EventGroup.Any, Transaction = undefined>
+  extends ServerOptions {
   readonly schema: EventLog.EventLogSchema<Groups>
   /** One plain function for each event, or the `EventLog.group` layers that devices run. */
-  readonly handlers: AsyncHandlers<Groups> | Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry>
+  readonly handlers:
+    | AsyncHandlers<Groups, Transaction>
+    | Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry>
   /** The storage, such as `memoryBackend()`. */
-  readonly backend: Backend
+  readonly backend: Backend<Transaction>
   /** Where processing remembers how far it is; it may build on the backend's services. @default in the backend */
   readonly progress?: Layer.Layer<StoreProgress, never, BackendServices> | undefined
   /**
@@ -81,20 +85,25 @@ export interface EventLogServer<Groups extends EventGroup.Any> extends Mountable
   readonly stats: () => Promise<ServerStats>
 }
 
-const handlersOf = <Groups extends EventGroup.Any>({
+const handlersOf = <Groups extends EventGroup.Any, Transaction>({
+  backend,
   handlers,
   schema
-}: CreateEventLogServerOptions<Groups>): Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry> =>
+}: CreateEventLogServerOptions<Groups, Transaction>): Layer.Layer<
+  EventGroup.ToService<Groups>,
+  never,
+  EventLog.Registry
+> =>
   Layer.isLayer(handlers)
     ? (handlers as Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry>)
-    : layerAsyncHandlers(schema, handlers as AsyncHandlers<Groups>)
+    : layerAsyncHandlers(schema, handlers as AsyncHandlers<Groups, Transaction>, backend.transactions)
 
 /**
  * The backend with other cursors. Compaction's cut-offs stay where they are: kept per node, they could fall, and a device
  * in the middle of its first sync would lose entries.
  */
-const withProgress = (
-  backend: Backend,
+const withProgress = <Transaction>(
+  backend: Backend<Transaction>,
   progress: Layer.Layer<StoreProgress, never, BackendServices>
 ): Layer.Layer<BackendServices> =>
   Layer.effect(
@@ -106,7 +115,9 @@ const withProgress = (
     })
   ).pipe(Layer.provideMerge(backend.layer))
 
-const layerOf = <Groups extends EventGroup.Any>(options: CreateEventLogServerOptions<Groups>) => {
+const layerOf = <Groups extends EventGroup.Any, Transaction>(
+  options: CreateEventLogServerOptions<Groups, Transaction>
+) => {
   const backend =
     options.progress === undefined ? options.backend.layer : withProgress(options.backend, options.progress)
   const compaction = Layer.mergeAll(Layer.empty, ...(options.compaction ?? []))
@@ -122,8 +133,8 @@ const layerOf = <Groups extends EventGroup.Any>(options: CreateEventLogServerOpt
  * Makes a server: `layer`, behind promises. It starts at once; an adapter mounts it, `close` ends it. What the user
  * handed in (a database, a Redis client, a logger) is never closed.
  */
-export const createEventLogServer = <Groups extends EventGroup.Any>(
-  options: CreateEventLogServerOptions<Groups>
+export const createEventLogServer = <Groups extends EventGroup.Any, Transaction = undefined>(
+  options: CreateEventLogServerOptions<Groups, Transaction>
 ): EventLogServer<Groups> => {
   const runtime = ManagedRuntime.make(layerOf(options))
   const limits: Limits = resolveOptions(options).limits
@@ -132,6 +143,14 @@ export const createEventLogServer = <Groups extends EventGroup.Any>(
   const run = async <A, E>(use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>): Promise<A> => {
     if (closed !== undefined) throw shuttingDown()
     return runtime.runPromise(Effect.flatMap(EventLogServerUnencrypted, use))
+  }
+  /** What needs the storage can't be asked for by a handler whose transaction is open. */
+  const call = async <A, E>(
+    operation: string,
+    use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>
+  ): Promise<A> => {
+    if (options.backend.transactions?.isInside()) throw new InsideTransactionError({ operation })
+    return run(use)
   }
   const close = async (): Promise<void> => {
     mount.close()
@@ -147,29 +166,30 @@ export const createEventLogServer = <Groups extends EventGroup.Any>(
     connect: mount.connect,
     close: () => (closed ??= close()),
     ready: () => run(() => Effect.void),
-    assign: ({ storeId, ...rest }) => run((server) => server.assign({ ...rest, storeId: StoreId.make(storeId) })),
-    remove: (publicKey) => run((server) => server.remove(publicKey)),
-    keys: (after, limit = 100) => run((server) => server.keys(after, limit)),
+    assign: ({ storeId, ...rest }) =>
+      call("assign", (server) => server.assign({ ...rest, storeId: StoreId.make(storeId) })),
+    remove: (publicKey) => call("remove", (server) => server.remove(publicKey)),
+    keys: (after, limit = 100) => call("keys", (server) => server.keys(after, limit)),
     write: ({ event, payload, runHandlers, storeId }) =>
-      run((server) =>
+      call("write", (server) =>
         Effect.map(
           server.write({ schema: options.schema, storeId: StoreId.make(storeId), event, payload, runHandlers }),
           ({ sequenceNumbers }) => ({ sequenceNumbers })
         )
       ),
     processed: ({ sequence, storeId }) =>
-      run((server) => server.processed({ storeId: StoreId.make(storeId), sequence })),
+      call("processed", (server) => server.processed({ storeId: StoreId.make(storeId), sequence })),
     read: ({ storeId, ...range }) =>
       Stream.toAsyncIterable(
         Stream.unwrap(
           Effect.map(
-            Effect.promise(() => run(Effect.succeed)),
+            Effect.promise(() => call("read", Effect.succeed)),
             (server) => server.read({ ...range, storeId: StoreId.make(storeId) })
           )
         )
       ),
     disconnect: (selector) => run((server) => server.disconnect(selector)),
-    erase: (storeId) => run((server) => server.erase(StoreId.make(storeId))),
+    erase: (storeId) => call("erase", (server) => server.erase(StoreId.make(storeId))),
     stats: () => run((server) => server.stats)
   }
 }

@@ -5,6 +5,7 @@ import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import type { Limits } from "../protocol/limits.ts"
 import { checkStoreId } from "../session/storeId.ts"
+import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 
 /** The schema has no such event, or the payload doesn't fit it. */
 export class InvalidEventError extends Data.TaggedError("InvalidEventError")<{
@@ -31,8 +32,9 @@ export const writeToStore = (ingest: Ingest["Service"], limits: Limits) =>
     },
     /** The clock that entry ids may not be far ahead of. */
     now: number
-  ): Effect.fn.Return<Written, WriteError> {
+  ): Effect.fn.Return<Written, WriteError | InsideTransactionError> {
     const { entries, runHandlers } = options
+    yield* outsideTransactions("write")
     const storeId = yield* checkStoreId(options.storeId)
     const flaw = checkEntries(entries, limits, now)
     if (flaw !== undefined) return yield* flaw

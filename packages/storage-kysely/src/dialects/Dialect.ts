@@ -95,6 +95,13 @@ export interface Dialect {
     probes: ReadonlyArray<Probe>,
     select: (probe: ProbeSql) => RawBuilder<Row>
   ) => RawBuilder<Row & { readonly probe: number }>
+  /** Whether the app's instance has one connection, which a transaction holds while it is open. */
+  readonly singleConnection: boolean
+  /**
+   * The first statement of a transaction that handlers run in: sees to it that nothing in it waits for longer than a lease
+   * lasts, or that it can write to the end.
+   */
+  readonly beginHandlers: (tables: Tables, storeId: string, leaseMillis: number) => RawBuilder<unknown>
   /** Tells the other processes that stores have changed. Without it they have to look. */
   readonly notify?: ((channel: string, storeIds: ReadonlyArray<string>) => RawBuilder<unknown>) | undefined
   readonly failureOf: (cause: unknown) => Failure

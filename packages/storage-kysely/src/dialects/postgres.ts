@@ -105,6 +105,13 @@ export const postgres: Dialect = {
   append,
   maxProbes: 10_000,
   forEachProbe,
+  singleConnection: false,
+  beginHandlers: (_tables, _storeId, leaseMillis) => {
+    const atMost = (name: string, millis: number) => sql`
+      case when current_setting(${name}) = '0' then set_config(${name}, ${String(millis)}, true) end`
+    return sql`select ${atMost("lock_timeout", Math.ceil(leaseMillis / 2))},
+      ${atMost("statement_timeout", leaseMillis)}, ${atMost("idle_in_transaction_session_timeout", leaseMillis)}`
+  },
   notify: (channel, storeIds) =>
     sql`select pg_notify(${channel}, store_id) from json_array_elements_text(${JSON.stringify(storeIds)}::json) as t(store_id)`,
   failureOf

@@ -46,5 +46,8 @@ export const sqlite: Dialect = {
   append,
   maxProbes: 100,
   forEachProbe: unionAll,
+  singleConnection: true,
+  // A transaction that begins by reading can't write once another process has: so it begins by writing.
+  beginHandlers: ({ stores }, storeId) => sql`update ${stores} set erased = erased where store_id = ${storeId}`,
   failureOf
 }

@@ -1,6 +1,7 @@
 import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core"
-import { Effect, Fiber, Option, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import { type RawBuilder, sql } from "kysely"
+import { beforeLeaving } from "../database/beforeLeaving.ts"
 import { attempt, type Database } from "../database/Database.ts"
 import { createStore } from "../database/stores.ts"
 import { toNumber } from "../database/values.ts"
@@ -76,17 +77,10 @@ const keep = (database: Database, held: Held, leaseMillis: number): Effect.Effec
 /** How long giving a lease back may take; where that fails it runs out by itself. */
 const releaseMillis = 5_000
 
-/** In a fiber of its own: the one that leaves is often being interrupted. */
 const release = (database: Database, held: Held): Effect.Effect<void> =>
-  execute(database, free(database, held)).pipe(
-    Effect.timeoutOption(releaseMillis),
-    Effect.interruptible,
-    Effect.forkDetach,
-    Effect.flatMap(Fiber.await),
-    Effect.asVoid
-  )
+  beforeLeaving(execute(database, free(database, held)), releaseMillis)
 
-const leaseOf = (database: Database, held: Held, cursor: number): Lease => ({
+const leaseOf = (database: Database, held: Held, cursor: number): Omit<Lease, "transaction"> => ({
   cursor,
   advance: (sequence) =>
     Effect.flatMap(execute(database, advance(database, held, sequence)), (moved) =>
@@ -94,10 +88,14 @@ const leaseOf = (database: Database, held: Held, cursor: number): Lease => ({
     )
 })
 
+/** Adds to a lease, by the token that it is held by. */
+export type ExtendLease = (lease: Omit<Lease, "transaction">, storeId: StoreId, token: string) => Lease
+
 /** `StoreProgress.lease`. */
 export const lease = (
   database: Database,
   leaseMillis: number,
+  extend: ExtendLease,
   storeId: StoreId
 ): Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -107,5 +105,5 @@ export const lease = (
     )
     if (cursor === undefined) return Option.none()
     yield* Effect.forkScoped(keep(database, held, leaseMillis))
-    return Option.some(leaseOf(database, held, cursor))
+    return Option.some(extend(leaseOf(database, held, cursor), storeId, held.token))
   })

@@ -1,0 +1,38 @@
+import { Effect } from "effect"
+import type { FeedEntry } from "../ports/FeedStore.ts"
+import type { StoreId } from "../ports/StoreId.ts"
+import type { Lease, LeaseLostError } from "../ports/StoreProgress.ts"
+import { conflictsOf } from "./conflicts.ts"
+import type { Environment } from "./environment.ts"
+import type { Patiently } from "./outage.ts"
+import { lastOf, type Page } from "./page.ts"
+import { processInSteps } from "./steps.ts"
+import { processInTransactions } from "./transactions.ts"
+
+/** Processes a page: in transactions with the cursor, where the backend has them, or else in steps. */
+export const processPage = Effect.fnUntraced(
+  function* (
+    environment: Environment,
+    storeId: StoreId,
+    lease: Lease,
+    entries: ReadonlyArray<FeedEntry>,
+    patiently: Patiently
+  ): Effect.fn.Return<void, LeaseLostError> {
+    const { feeds, handlers, options } = environment
+    const conflicts = yield* patiently(
+      conflictsOf(feeds, storeId, entries, { maxConflicts: options.maxConflicts, isHandled: handlers.has })
+    )
+    const page: Page = { storeId, entries, conflicts }
+    yield* lease.transaction === undefined
+      ? processInSteps(environment, page, lease, patiently)
+      : processInTransactions(environment, page, lease.transaction, patiently)
+  },
+  (effect, _environment, storeId, _lease, entries) =>
+    Effect.withSpan(effect, "eventlog.process", {
+      attributes: {
+        "eventlog.store": storeId,
+        "eventlog.first": entries[0]?.remoteSequence,
+        "eventlog.last": lastOf(entries)
+      }
+    })
+)

@@ -1,0 +1,56 @@
+import { type Contain, CurrentTransaction, StorageError } from "@eventlog-server/core"
+import { Cause, Effect, Exit } from "effect"
+import type { ControlledTransaction } from "kysely"
+import type { Dialect } from "../dialects/Dialect.ts"
+import { makeHandle } from "./handle.ts"
+
+const operation = "Lease.transaction"
+
+const savepoint = "eventlog_handler"
+
+/** How often the handlers of a transaction are run again for conflicts, before a conflict is a failure of the handler. */
+export const maxConflicts = 10
+
+/** A call within the transaction. What fails here is the transaction's failure. */
+export const within = <A>(dialect: Dialect, call: () => Promise<A>): Effect.Effect<A, StorageError> =>
+  Effect.tryPromise({
+    try: call,
+    catch: (cause) => new StorageError({ operation, retryable: dialect.failureOf(cause) !== "Broken", cause })
+  })
+
+/**
+ * `Contain` in a transaction: a savepoint before the handler, to which a failure goes back. A handler that met others (a
+ * deadlock, a write in between) takes the transaction with it, which is then tried again as a whole.
+ *
+ * @param conflicts how often that has happened
+ */
+export const containIn =
+  <DB>(dialect: Dialect, transaction: ControlledTransaction<DB>, conflicts: number): Contain<StorageError> =>
+  <A, F, R>(handler: Effect.Effect<A, F, R>) =>
+    Effect.gen(function* () {
+      const inside = yield* within(dialect, () => transaction.savepoint(savepoint).execute())
+      const release = within(dialect, () => inside.releaseSavepoint(savepoint).execute())
+      const undo = within(dialect, () => inside.rollbackToSavepoint(savepoint).execute())
+      const handle = makeHandle(transaction)
+      const exit = yield* handler.pipe(
+        Effect.provideService(CurrentTransaction, handle.transaction),
+        Effect.exit,
+        Effect.ensuring(
+          Effect.sync(() => {
+            handle.isRevoked = true
+          })
+        )
+      )
+      // A statement that failed makes PostgreSQL refuse all that comes, also where the handler took no notice of it.
+      const released: Exit.Exit<unknown, unknown> = Exit.isSuccess(exit) ? yield* Effect.exit(release) : exit
+      if (Exit.isSuccess(released)) return exit
+      const error = causeOf(Cause.squash(released.cause))
+      if (dialect.failureOf(error) === "Conflict" && conflicts < maxConflicts) {
+        return yield* new StorageError({ operation, retryable: true, cause: error })
+      }
+      yield* Effect.andThen(undo, release)
+      return Exit.isSuccess(exit) ? Exit.fail(error as F) : exit
+    })
+
+/** What the database said. */
+const causeOf = (error: unknown): unknown => (error instanceof StorageError ? error.cause : error)
