@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { WebSocket } from "ws"
 import { chromiumMissing, insecureHost, launchChromium } from "./chromium.ts"
 import { openDevice, Tab } from "./device.ts"
-import { buildExample, killLeftovers, type Running, spawnScript, startServer } from "./process.ts"
+import { buildExample, findLastingPort, killLeftovers, type Running, spawnScript, startServer } from "./process.ts"
 
 afterAll(killLeftovers)
 
@@ -39,7 +39,7 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
   const device = () => openDevice(browser, server.url, user)
 
   describe.each(["fastify", "hono"])("on %s", (adapter) => {
-    beforeAll(() => start(adapter))
+    beforeAll(async () => start(adapter, await findLastingPort()))
     afterAll(() => server.stop())
 
     it("brings two devices together after one was offline, and shows what the backend adds on both", async () => {

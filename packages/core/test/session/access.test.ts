@@ -5,7 +5,10 @@ import { expect } from "vitest"
 import { makeRegistryState, makeStoreRegistry } from "../../src/memory/storeRegistry.ts"
 import { CurrentConnection } from "../../src/ports/CurrentConnection.ts"
 import { EventLogServerAuth, EventLogServerAuthError } from "../../src/ports/EventLogServerAuth.ts"
-import { EventLogServerStoreRegistry } from "../../src/ports/EventLogServerStoreRegistry.ts"
+import {
+  EventLogServerStoreRegistry,
+  EventLogServerStoreRegistryError
+} from "../../src/ports/EventLogServerStoreRegistry.ts"
 import { StoreId } from "../../src/ports/StoreId.ts"
 import { Access, layerAccess } from "../../src/session/access.ts"
 
@@ -13,6 +16,7 @@ const storeId = StoreId.make("store")
 const claim = { publicKey: "A", signingPublicKey: new Uint8Array(32).fill(1) }
 const otherKey = new Uint8Array(32).fill(2)
 const refused = new EventLogServerAuthError({ reason: "Forbidden", publicKey: "A" })
+const away = new EventLogServerStoreRegistryError({ reason: "Unavailable" })
 
 type Registry = EventLogServerStoreRegistry["Service"]
 
@@ -183,6 +187,24 @@ describe("proving a key", () => {
       const { access, registry } = yield* makeScene({ enroll: () => Effect.succeed(storeId) })
       yield* access.prove(claim)
       expect(yield* registry.list(undefined, 1)).toEqual([{ ...claim, storeId }])
+    })
+  )
+
+  it.effect.each([
+    ["has another signing key", {}, "BadProof"],
+    ["can't be looked up now", { bind: () => Effect.fail(away) }, "Unavailable"]
+  ] as const)("of a key that %s enrolls nothing, and asks nobody for a store", ([, broken, reason]) =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const enroll = () =>
+        Effect.as(
+          Effect.sync(() => asked.push("enroll")),
+          storeId
+        )
+      const { access, registry } = yield* makeScene({ enroll }, () => broken)
+      yield* registry.assign({ publicKey: "A", storeId, signingPublicKey: otherKey })
+      expect(yield* Effect.flip(access.prove(claim))).toMatchObject({ reason })
+      expect(asked).toEqual([])
     })
   )
 
