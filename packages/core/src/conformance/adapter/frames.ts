@@ -98,6 +98,6 @@ export const frames = (mount: Mount): void => {
     client.socket.resume()
     expect(await client.frames.take()).toEqual(greeting)
     for (let i = 0; i < 24; i++) expect((await client.frames.take()).length).toBe(frame.length)
-    await expect.poll(bufferedBytes).toBe(0)
+    await expect.poll(bufferedBytes, { timeout: 10_000 }).toBe(0)
   })
 }

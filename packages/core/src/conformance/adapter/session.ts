@@ -100,7 +100,7 @@ export const session = (mount: Mount): void => {
     const client = await greeted(url)
     expect((await server.stats()).connections).toBe(1)
     client.socket.terminate()
-    await expect.poll(async () => (await server.stats()).connections).toBe(0)
+    await expect.poll(async () => (await server.stats()).connections, { timeout: 10_000 }).toBe(0)
   })
 
   it("closes with 1012 when the server closes, and refuses whoever comes later", async () => {
