@@ -14,10 +14,15 @@ const refusalOf = (error: EventLogRemote.EventLogRemoteError): RemoteRefusal => 
   return error.cause
 }
 
-/** How many writes arrived once everything that the client has sent so far did. */
+/**
+ * How many writes arrived once everything that the client has to send now did. Two round trips: the first Pong may
+ * overtake what an Ack before it sets going.
+ */
 const writesSoFar = Effect.fnUntraced(function* (peer: Peer) {
-  peer.send({ _tag: "Ping", id: 1 })
-  yield* peer.next("Pong")
+  for (const id of [1, 2]) {
+    peer.send({ _tag: "Ping", id })
+    yield* peer.next("Pong")
+  }
   return peer.waitingFor("WriteEntries")
 })
 

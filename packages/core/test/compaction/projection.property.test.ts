@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import { naiveHistory } from "./naive.ts"
-import { type Deploy, type Entry, type Message, tags, World } from "./world.ts"
+import { type Deploy, type Entry, type Message, type Node, nodes, tags, World } from "./world.ts"
 
 const runs = process.env.EVENTLOG_TEST_LONG === undefined ? 300 : 20_000
 const minute = 60_000
@@ -11,17 +11,18 @@ type Step =
   | { readonly do: "write"; readonly who: number; readonly tag: number; readonly key: number; readonly ago: number }
   | { readonly do: "send"; readonly who: number }
   | { readonly do: "resend"; readonly who: number }
-  | { readonly do: "subscribe"; readonly who: number }
+  | { readonly do: "subscribe"; readonly who: number; readonly node: Node }
   | { readonly do: "cut"; readonly who: number }
   | { readonly do: "pull"; readonly who: number; readonly count: number }
   | { readonly do: "wait"; readonly minutes: number }
-  | { readonly do: "deploy"; readonly deploy: Deploy }
+  | { readonly do: "deploy"; readonly node: Node; readonly deploy: Deploy }
 
 const devices = 4
 /** The others only observe, so the order in which they apply entries is the feed's. */
 const writers = 2
 const who = fc.nat(devices - 1)
 const writer = fc.nat(writers - 1)
+const node = fc.constantFrom(...nodes)
 
 const compactor = (events: ReadonlyArray<string>) =>
   fc.record({ events: fc.constant(events), minutes: fc.integer({ min: 1, max: 90 }) })
@@ -47,7 +48,7 @@ const step = (deploys: boolean): fc.Arbitrary<Step> =>
     },
     { weight: 4, arbitrary: fc.record({ do: fc.constant("send" as const), who: writer }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("resend" as const), who: writer }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("subscribe" as const), who }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("subscribe" as const), who, node }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("cut" as const), who }) },
     {
       weight: 6,
@@ -58,7 +59,7 @@ const step = (deploys: boolean): fc.Arbitrary<Step> =>
       weight: 3,
       arbitrary: fc.record({ do: fc.constant("wait" as const), minutes: fc.integer({ min: -30, max: 90 }) })
     },
-    ...(deploys ? [{ weight: 1, arbitrary: fc.record({ do: fc.constant("deploy" as const), deploy }) }] : [])
+    ...(deploys ? [{ weight: 1, arbitrary: fc.record({ do: fc.constant("deploy" as const), node, deploy }) }] : [])
   )
 
 /** A device with a cursor, a journal that knows ids, and an order in which it applied entries. */
@@ -70,6 +71,7 @@ class SimulatedDevice {
   readonly represented = new Set<string>()
   private readonly known = new Set<string>()
   private messages: Array<Message> | undefined
+  private node: Node = 0
   private live = 1
 
   write(entry: Entry): void {
@@ -83,10 +85,15 @@ class SimulatedDevice {
     yield* world.append(batch)
   }
 
-  /** Is going to be sent a history, and after its head what is written from now on. */
-  begin(history: ReadonlyArray<Message>, head: number): void {
+  /** Is going to be sent a history by a node, and after its head what is written from now on. */
+  begin(node: Node, history: ReadonlyArray<Message>, head: number): void {
+    this.node = node
     this.messages = [...history]
     this.live = head + 1
+  }
+
+  isServedBy(node: Node): boolean {
+    return this.messages !== undefined && this.node === node
   }
 
   cut(): void {
@@ -126,16 +133,14 @@ const stateOf = (entries: ReadonlyArray<Entry>): Record<string, string> =>
 class Scene {
   readonly world = new World()
   readonly devices = Array.from({ length: devices }, () => new SimulatedDevice())
-  private deployed: Deploy
 
   constructor(deployed: Deploy) {
-    this.deployed = deployed
-    this.world.deploy(deployed)
+    for (const node of nodes) this.world.deploy(node, deployed)
   }
 
   *perform(step: Step) {
     if (step.do === "wait") this.world.now += step.minutes * minute
-    else if (step.do === "deploy") this.redeploy(step.deploy)
+    else if (step.do === "deploy") this.redeploy(step.node, step.deploy)
     else yield* this.act(this.devices[step.who]!, step)
   }
 
@@ -143,33 +148,32 @@ class Scene {
     if (step.do === "write") device.write(this.world.makeEntry(tags[step.tag]!, `k${step.key}`, step.ago))
     else if (step.do === "send") yield* device.send(this.world)
     else if (step.do === "resend") yield* this.world.append(device.sent)
-    else if (step.do === "subscribe") yield* this.subscribe(device)
+    else if (step.do === "subscribe") yield* this.subscribe(device, step.node)
     else if (step.do === "cut") device.cut()
     else for (let count = 0; count < step.count; count++) device.pull(this.world)
   }
 
   /** Subscribes, and holds what the device is going to be sent against the rules as loops. */
-  *subscribe(device: SimulatedDevice) {
+  *subscribe(device: SimulatedDevice, node: Node) {
     const from = device.cursor
     const feed = this.world.feed.slice()
     const meanwhile = Effect.suspend(() => this.world.append(this.devices[0]!.unsent.splice(0)))
-    const messages = yield* this.world.history(from, meanwhile)
-    const groups = yield* this.world.groups()
+    const messages = yield* this.world.history(node, from, meanwhile)
+    const groups = yield* this.world.groups(node)
     const sent = messages.flatMap(({ entries }) => entries.map(({ entry, sequence }) => [sequence, entry.idString]))
-    expect(sent).toEqual(naiveHistory({ feed, from, groups, deploy: this.deployed }))
-    device.begin(messages, feed.length)
+    expect(sent).toEqual(naiveHistory({ feed, from, groups, deploy: this.world.deployOf(node) }))
+    device.begin(node, messages, feed.length)
   }
 
-  private redeploy(deploy: Deploy): void {
-    this.deployed = deploy
-    this.world.deploy(deploy)
-    for (const device of this.devices) device.cut()
+  private redeploy(node: Node, deploy: Deploy): void {
+    this.world.deploy(node, deploy)
+    for (const device of this.devices) if (device.isServedBy(node)) device.cut()
   }
 
   *settle() {
     for (const device of this.devices) yield* device.send(this.world)
-    for (const device of this.devices) {
-      yield* this.subscribe(device)
+    for (const [index, device] of this.devices.entries()) {
+      yield* this.subscribe(device, nodes[index % nodes.length]!)
       while (device.pull(this.world)) {}
     }
   }

@@ -32,18 +32,26 @@ export interface Message {
   readonly standsFor: ReadonlyArray<string>
 }
 
-/** One store, its clock, and the compactors of the deploy that runs. */
+/** Servers on one storage. Each has the compactors that were deployed to it, which need not be the same. */
+export const nodes = [0, 1] as const
+export type Node = (typeof nodes)[number]
+
+/** One store, the backend's clock, and the nodes. */
 export class World {
   readonly feed: Array<Entry> = []
   now = 10_000 * minute
   private readonly feeds = makeFeedState()
   private readonly store = makeFeedStore(this.feeds)
   private readonly progress = makeStoreProgress(makeProgressState(this.feeds.erased))
-  private deployed: Deploy = []
+  private readonly deployed: Record<Node, Deploy> = [[], []]
   private written = 0
 
-  deploy(deploy: Deploy): void {
-    this.deployed = deploy
+  deploy(node: Node, deploy: Deploy): void {
+    this.deployed[node] = deploy
+  }
+
+  deployOf(node: Node): Deploy {
+    return this.deployed[node]
   }
 
   /** An entry that a device made so many minutes ago. */
@@ -68,23 +76,30 @@ export class World {
     ).pipe(Effect.orDie)
   }
 
-  /** The cut-offs in force for a subscription that begins now. */
-  groups(): Effect.Effect<ReadonlyArray<CompactionGroup>> {
-    const requests = this.deployed.map(({ events, minutes }) => ({ events, olderThan: Duration.minutes(minutes) }))
+  /** The cut-offs in force for a subscription that begins now on a node. */
+  groups(node: Node): Effect.Effect<ReadonlyArray<CompactionGroup>> {
+    const requests = this.deployed[node].map(({ events, minutes }) => ({
+      events,
+      olderThan: Duration.minutes(minutes)
+    }))
     return this.progress
       .raiseCutoffs(storeId, requests)
       .pipe(Effect.provideService(Clock.Clock, fixedClock(this.now)), Effect.orDie)
   }
 
-  /** What a device is sent that subscribes now, up to today's head. @param meanwhile happens while it is being sent */
-  history(from: number, meanwhile: Effect.Effect<void> = Effect.void): Effect.Effect<ReadonlyArray<Message>> {
+  /**
+   * What a device is sent that subscribes to a node now, up to today's head.
+   *
+   * @param meanwhile happens while it is being sent
+   */
+  history(node: Node, from: number, meanwhile: Effect.Effect<void>): Effect.Effect<ReadonlyArray<Message>> {
     const self = this
     return Effect.gen(function* () {
       const messages: Array<Message> = []
       const dropped = new Map<string, ReadonlyArray<string>>()
       yield* new Projection({
         store: self.store,
-        compactors: self.compactors(dropped),
+        compactors: self.compactors(node, dropped),
         limits: {
           page: { maxEntries: pageEntries, maxBytes: unlimited },
           bucket: { maxEntries: bucketEntries, maxBytes: unlimited },
@@ -92,7 +107,7 @@ export class World {
         },
         context: Context.empty(),
         request: { storeId, from, head: self.feed.length },
-        groups: yield* self.groups(),
+        groups: yield* self.groups(node),
         emit: (page) =>
           Effect.andThen(
             Effect.sync(() => void messages.push(messageOf(page, dropped))),
@@ -104,9 +119,9 @@ export class World {
   }
 
   /** `keepLast`, noting with the final output what was dropped for it. */
-  private compactors(dropped: Map<string, ReadonlyArray<string>>): Compactors {
+  private compactors(node: Node, dropped: Map<string, ReadonlyArray<string>>): Compactors {
     const compactors = new Compactors()
-    for (const { events, minutes } of this.deployed) {
+    for (const { events, minutes } of this.deployed[node]) {
       compactors.add({
         events,
         olderThan: Duration.minutes(minutes),
