@@ -34,33 +34,61 @@ const deploy: fc.Arbitrary<Deploy> = fc.oneof(
   fc.tuple(compactor(["Renamed", "Toggled"]))
 )
 
-const step = (deploys: boolean): fc.Arbitrary<Step> =>
-  fc.oneof(
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        do: fc.constant("write" as const),
-        who: writer,
-        tag: fc.nat(2),
-        key: fc.nat(1),
-        ago: fc.oneof(fc.constant(0), fc.nat(200))
-      })
-    },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant("send" as const), who: writer }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant("resend" as const), who: writer }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("subscribe" as const), who, node }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant("cut" as const), who }) },
-    {
-      weight: 6,
-      arbitrary: fc.record({ do: fc.constant("pull" as const), who, count: fc.integer({ min: 1, max: 4 }) })
-    },
-    // A clock may step back: what is in force may not.
-    {
-      weight: 3,
-      arbitrary: fc.record({ do: fc.constant("wait" as const), minutes: fc.integer({ min: -30, max: 90 }) })
-    },
-    ...(deploys ? [{ weight: 1, arbitrary: fc.record({ do: fc.constant("deploy" as const), node, deploy }) }] : [])
+type Weighted = { readonly weight: number; readonly arbitrary: fc.Arbitrary<Step> }
+
+const write: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant("write" as const),
+  who: writer,
+  tag: fc.nat(2),
+  key: fc.nat(1),
+  ago: fc.oneof(fc.constant(0), fc.nat(200))
+})
+const send: fc.Arbitrary<Step> = fc.record({ do: fc.constant("send" as const), who: writer })
+const subscribe: fc.Arbitrary<Step> = fc.record({ do: fc.constant("subscribe" as const), who, node })
+const pull = (most: number): fc.Arbitrary<Step> =>
+  fc.record({ do: fc.constant("pull" as const), who, count: fc.integer({ min: 1, max: most }) })
+// A clock may step back: what is in force may not.
+const wait: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant("wait" as const),
+  minutes: fc.integer({ min: -30, max: 90 })
+})
+const redeploy = (deploys: boolean, weight: number): ReadonlyArray<Weighted> =>
+  deploys ? [{ weight, arbitrary: fc.record({ do: fc.constant("deploy" as const), node, deploy }) }] : []
+
+/** Anything at any time. */
+const mixed = (deploys: boolean): fc.Arbitrary<ReadonlyArray<Step>> =>
+  fc.array(
+    fc.oneof(
+      { weight: 8, arbitrary: write },
+      { weight: 4, arbitrary: send },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("resend" as const), who: writer }) },
+      { weight: 3, arbitrary: subscribe },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant("cut" as const), who }) },
+      { weight: 6, arbitrary: pull(4) },
+      { weight: 3, arbitrary: wait },
+      ...redeploy(deploys, 1)
+    ),
+    { minLength: 20, maxLength: 120, size: "max" }
   )
+
+/** A long history, and devices that are cut off in the middle of it again and again, while what is compacted changes. */
+const firstSyncs = (deploys: boolean): fc.Arbitrary<ReadonlyArray<Step>> =>
+  fc
+    .tuple(
+      fc.array(write, { minLength: 10, maxLength: 30, size: "max" }),
+      fc.array(
+        fc.oneof(
+          { weight: 4, arbitrary: subscribe },
+          { weight: 4, arbitrary: pull(2) },
+          { weight: 1, arbitrary: wait },
+          ...redeploy(deploys, 2)
+        ),
+        { minLength: 10, maxLength: 40, size: "max" }
+      )
+    )
+    .map(([written, synced]) => [...written, { do: "send", who: 0 }, { do: "send", who: 1 }, ...synced])
+
+const steps = (deploys: boolean): fc.Arbitrary<ReadonlyArray<Step>> => fc.oneof(mixed(deploys), firstSyncs(deploys))
 
 /** A device with a cursor, a journal that knows ids, and an order in which it applied entries. */
 class SimulatedDevice {
@@ -195,7 +223,7 @@ const expectComplete = ({ devices, world }: Scene): void => {
 
 it("misses nothing on any device, whatever deploys change, and sends what the naive model says", async () => {
   await fc.assert(
-    fc.asyncProperty(deploy, fc.array(step(true), { minLength: 20, maxLength: 120 }), async (deployed, steps) => {
+    fc.asyncProperty(deploy, steps(true), async (deployed, steps) => {
       expectComplete(await run(deployed, steps))
     }),
     { numRuns: runs }
@@ -204,7 +232,7 @@ it("misses nothing on any device, whatever deploys change, and sends what the na
 
 it("leaves observers in the state of raw delivery while the compactors stay", async () => {
   await fc.assert(
-    fc.asyncProperty(deploy, fc.array(step(false), { minLength: 20, maxLength: 120 }), async (deployed, steps) => {
+    fc.asyncProperty(deploy, steps(false), async (deployed, steps) => {
       const scene = await run(deployed, steps)
       expectComplete(scene)
       for (const device of scene.devices.slice(writers)) {
