@@ -49,6 +49,28 @@ describe("stores take turns", () => {
     })
   )
 
+  it.live("and the event loop has its own in the middle of a page whose handlers never wait", () =>
+    Effect.gen(function* () {
+      const backend = yield* makeBackend
+      let hadTurn = false
+      const seen: Array<boolean> = []
+      const busy = Effect.sync(() => {
+        if (seen.length === 0) setImmediate(() => (hadTurn = true))
+        seen.push(hadTurn)
+        const end = performance.now() + 15
+        while (performance.now() < end) {}
+      })
+      const node = yield* startNode(
+        backend.services,
+        handlersOf(() => busy)
+      )
+      const storeId = freshStoreId()
+      yield* commit(backend, node, storeId, setRecords(1, 4))
+      yield* node.processing.processed(storeId, 4)
+      expect([seen[0], seen[3]]).toEqual([false, true])
+    })
+  )
+
   it.effect("and a store that keeps its lease while idle has none", () =>
     Effect.gen(function* () {
       const backend = yield* makeBackend
