@@ -1,0 +1,56 @@
+/**
+ * The least that a websocket server can do for the same bytes: it passes every frame on to the subscribers of its store,
+ * and answers the writer. With `--keep` it also keeps the frames, and sends them to a new subscriber in a loop.
+ */
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+import { type WebSocket, WebSocketServer } from "ws"
+
+interface Store {
+  readonly subscribers: Set<WebSocket>
+  readonly frames: Array<Buffer>
+}
+
+const keeps = process.argv.includes("--keep")
+const stores = new Map<string, Store>()
+/** As long as an answer of ours to a batch of 10. */
+const acknowledgement = Buffer.alloc(64)
+/** Bytes queued to a subscriber above which the loop waits, as in our server. */
+const highWaterBytes = 1024 * 1024
+
+const storeOf = (name: string): Store => {
+  const store = stores.get(name) ?? { subscribers: new Set(), frames: [] }
+  stores.set(name, store)
+  return store
+}
+
+const sendHistory = async (socket: WebSocket, frames: ReadonlyArray<Buffer>): Promise<void> => {
+  for (const frame of frames) {
+    if (socket.bufferedAmount < highWaterBytes) socket.send(frame)
+    else await new Promise((resolve) => socket.send(frame, resolve))
+  }
+}
+
+const subscribe = (socket: WebSocket, store: Store): void => {
+  store.subscribers.add(socket)
+  socket.once("close", () => store.subscribers.delete(socket))
+  void sendHistory(socket, store.frames)
+}
+
+const publish = (socket: WebSocket, store: Store, frame: Buffer): void => {
+  if (keeps) store.frames.push(frame)
+  for (const subscriber of store.subscribers) subscriber.send(frame)
+  socket.send(acknowledgement)
+}
+
+const server = new WebSocketServer({ host: "127.0.0.1", port: 0, maxPayload: 1024 * 1024 })
+server.on("connection", (socket, request) => {
+  const store = storeOf(new URL(request.url!, "http://localhost").searchParams.get("store") ?? "")
+  socket.on("message", (frame: Buffer) =>
+    frame.length === 0 ? subscribe(socket, store) : publish(socket, store, frame)
+  )
+})
+
+await once(server, "listening")
+console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+process.once("SIGTERM", () => process.exit(0))

@@ -1,0 +1,50 @@
+import { parseArgs } from "node:util"
+import { builtServer } from "./contenders/ours.ts"
+
+/** What the command line asks for. */
+export interface Flags {
+  readonly quick: boolean
+  readonly json: boolean
+  /** How long a case is measured. `undefined`: as long as the case wants. */
+  readonly seconds: number | undefined
+  /** Beginnings of names; empty for everything. */
+  readonly only: ReadonlyArray<string>
+  readonly server: string
+  readonly profile: string | undefined
+}
+
+/** Printed for `--help`, and when a flag can't be used. */
+export const usage = `Usage: npm run bench -- [flags]
+
+  --quick          a few small cases, within two minutes
+  --seconds N      measures each case this long
+  --only NAME      only what begins with this, such as fanout or ingest/postgres/64x1; repeatable
+  --json           prints one JSON object instead of tables (npm run -s bench -- --json)
+  --server FILE    another build of examples/server to measure, such as that of another checkout
+  --profile DIR    writes CPU profiles of our server there
+  --help           prints this`
+
+/** Reads the arguments after the script's name; `"help"` when `--help` is among them. Throws when one can't be used. */
+export const readFlags = (args: ReadonlyArray<string>): Flags | "help" => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean", default: false },
+      seconds: { type: "string" },
+      json: { type: "boolean", default: false },
+      only: { type: "string", multiple: true, default: [] },
+      server: { type: "string", default: builtServer },
+      profile: { type: "string" },
+      help: { type: "boolean", default: false }
+    }
+  })
+  const { help, seconds, ...flags } = values
+  return help ? "help" : { profile: undefined, ...flags, seconds: readSeconds(seconds) }
+}
+
+const readSeconds = (value: string | undefined): number | undefined => {
+  if (value === undefined) return undefined
+  const seconds = Number(value)
+  if (!(seconds > 0)) throw new Error(`--seconds must be a number above 0, not "${value}"`)
+  return seconds
+}

@@ -1,0 +1,34 @@
+import type { Batches, EntryOptions } from "./entries.ts"
+
+/** Where a device connects, and as whom. */
+export interface Target {
+  readonly url: string
+  readonly storeId: string
+  /** Called when the connection ends by itself, or the server says that something failed. */
+  readonly onFailure: (reason: string) => void
+}
+
+/** Entries that arrived together. */
+export interface Delivery {
+  readonly entries: number
+  /** When the first of them was made, in microseconds of `performance.now`. */
+  readonly madeAt: number
+}
+
+/** A connection of a load process. */
+export interface Device {
+  /** Writes a batch; they are acknowledged in the order of the calls. */
+  readonly write: (batches: Batches, acknowledged: () => void) => void
+  /** Subscribes to the store from a sequence on. */
+  readonly subscribe: (from: number, deliver: (delivery: Delivery) => void) => void
+  readonly close: () => void
+}
+
+/** How to speak with one kind of server. */
+export interface Protocol {
+  readonly open: (target: Target) => Promise<Device>
+  readonly batches: (storeId: string, options: EntryOptions) => Batches
+}
+
+/** The key of the devices of a store: one is enough, and spares setting up thousands. */
+export const publicKeyOf = (storeId: string): string => `key of ${storeId}`

@@ -1,0 +1,40 @@
+import { type Benchmark, type Result, run } from "./benchmark.ts"
+import { type Flags, readFlags, usage } from "./flags.ts"
+import { describeMachine } from "./machine.ts"
+import { formatReport } from "./report.ts"
+import { scenarios } from "./scenarios/scenarios.ts"
+
+const flagsOrExit = (): Flags => {
+  try {
+    const flags = readFlags(process.argv.slice(2))
+    if (flags !== "help") return flags
+    console.log(usage)
+    return process.exit(0)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    return process.exit(2)
+  }
+}
+
+const selected = ({ only, profile, quick, seconds, server }: Flags): ReadonlyArray<Benchmark> => {
+  const settings = { quick, seconds, ours: { script: server, profileTo: profile } }
+  const all = scenarios.flatMap((scenario) => scenario(settings))
+  return only.length === 0 ? all : all.filter(({ name }) => only.some((beginning) => name.startsWith(beginning)))
+}
+
+const flags = flagsOrExit()
+const benchmarks = selected(flags)
+if (benchmarks.length === 0) {
+  console.error(`Nothing begins with ${flags.only.join(" or ")}`)
+  process.exit(2)
+}
+
+const results: Array<Result> = []
+for (const benchmark of benchmarks) {
+  // Progress goes to stderr: stdout is the report's.
+  results.push(await run(benchmark, (line) => console.error(line)))
+}
+const machine = describeMachine()
+console.log(flags.json ? JSON.stringify({ machine, results }) : formatReport(machine, results))
+// What failed was said; a run that measured nothing of ours is a failure.
+process.exit(results.every(({ ours }) => ours === null) ? 1 : 0)

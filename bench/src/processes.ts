@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+/** A server process that listens. */
+export interface ServerProcess {
+  readonly url: string
+  /** Seconds of CPU that it used so far. */
+  readonly cpuSeconds: () => number
+  /** Bytes of memory that it has now. */
+  readonly memory: () => number
+  /** The most memory that it had since `resetPeak`, or since its start. */
+  readonly peakMemory: () => number
+  readonly resetPeak: () => void
+  readonly stop: () => Promise<void>
+}
+
+const running = new Set<ChildProcess>()
+
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL")
+})
+
+/** What the kernel counts CPU time in; `getconf CLK_TCK` is 100 on every Linux that Node runs on. */
+const ticksPerSecond = 100
+
+const cpuSecondsOf = (pid: number): number => {
+  // The command, in parentheses, may hold anything; what counts comes after it.
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ")
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+}
+
+const memoryOf = (pid: number, field: "VmRSS" | "VmHWM"): number => {
+  const [, kibibytes] = new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/status`, "latin1"))!
+  return Number(kibibytes) * 1024
+}
+
+/** Starts a script that prints `listening on URL`, and waits until it does. */
+export const startServer = async (
+  script: string | URL,
+  args: ReadonlyArray<string>,
+  nodeArgs: ReadonlyArray<string> = []
+): Promise<ServerProcess> => {
+  const file = typeof script === "string" ? script : fileURLToPath(script)
+  const child = spawn(process.execPath, [...process.execArgv, ...nodeArgs, file, ...args], {
+    stdio: ["ignore", "pipe", "pipe"]
+  })
+  running.add(child)
+  const ended = once(child, "close").finally(() => running.delete(child))
+  const pid = child.pid!
+  return {
+    url: await listening(child, ended),
+    cpuSeconds: () => cpuSecondsOf(pid),
+    memory: () => memoryOf(pid, "VmRSS"),
+    peakMemory: () => memoryOf(pid, "VmHWM"),
+    resetPeak: () => writeFileSync(`/proc/${pid}/clear_refs`, "5"),
+    stop: async () => {
+      child.kill("SIGTERM")
+      const kill = setTimeout(() => child.kill("SIGKILL"), 5_000)
+      await ended
+      clearTimeout(kill)
+    }
+  }
+}
+
+const listening = (child: ChildProcess, ended: Promise<unknown>): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let output = ""
+    const look = (text: Buffer) => {
+      output = (output + text).slice(-4_000)
+      const url = /listening on (http:\S+)/.exec(output)?.[1]
+      if (url !== undefined) resolve(url)
+    }
+    child.stdout?.on("data", look)
+    child.stderr?.on("data", look)
+    ended.then(() => reject(new Error(`A server ended before it listened: ${output}`)), reject)
+  })

@@ -1,0 +1,51 @@
+import { fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import type { Benchmark, Contender, Measurement, Role } from "../benchmark.ts"
+import type { MicroName } from "../micro/main.ts"
+import type { Scenario } from "./scenario.ts"
+
+const script = fileURLToPath(new URL("../micro/main.ts", import.meta.url))
+
+/** A piece of code, run in a process of its own, so that no other's types and garbage slow it down. */
+const microContender = (role: Role, label: string, name: MicroName, seconds: number): Contender => ({
+  role,
+  label,
+  measure: () =>
+    new Promise<Measurement>((resolve, reject) => {
+      const child = fork(script, [name, String(seconds)])
+      child.once("message", (measurement: Measurement) => resolve(measurement))
+      child.once("exit", (code) => reject(new Error(`${name} ended with ${code}`)))
+    })
+})
+
+/** Single steps on the way of an entry, without sockets. */
+export const micro: Scenario = ({ quick, ...settings }) => {
+  const seconds = settings.seconds ?? (quick ? 0.4 : 2)
+  const make = (
+    name: string,
+    contenders: ReadonlyArray<readonly [role: Role, label: string, name: MicroName]>
+  ): Benchmark => ({
+    name: `micro/${name}`,
+    unit: "entries/s",
+    better: "more",
+    rounds: quick ? 1 : 3,
+    contenders: contenders.map(([role, label, name]) => microContender(role, label, name, seconds))
+  })
+  return [
+    make("encode", [
+      ["ours", "encodeRemoteEntry", "encode"],
+      ["peer", "effect's ChangesRpc", "encode-effect"],
+      ["limit", "msgpackr", "encode-msgpackr"]
+    ]),
+    make("decode", [
+      ["ours", "decodeRequestUnencrypted", "decode"],
+      ["peer", "effect's WriteEntriesUnencrypted", "decode-effect"],
+      ["limit", "msgpackr", "decode-msgpackr"]
+    ]),
+    make("compaction", [
+      ["ours", "groupCompaction with keepLast", "compaction"],
+      ["peer", "effect's compactBacklog", "compaction-effect"]
+    ]),
+    make("processing", [["ours", "handlers that do nothing", "processing"]])
+  ]
+}

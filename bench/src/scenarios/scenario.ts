@@ -1,0 +1,43 @@
+import type { Benchmark, Contender, Measurement, Role } from "../benchmark.ts"
+import type { OursOptions } from "../contenders/ours.ts"
+import { startOurs } from "../contenders/ours.ts"
+import type { Server } from "../contenders/server.ts"
+
+/** What the command line asks of every scenario. */
+export interface Settings {
+  /** A few small cases, within two minutes altogether. */
+  readonly quick: boolean
+  /** How long to measure a case. @default as long as the scenario thinks right */
+  readonly seconds: number | undefined
+  /** How to run our server. */
+  readonly ours: Pick<OursOptions, "script" | "profileTo">
+}
+
+/** Makes the benchmarks of one question. */
+export type Scenario = (settings: Settings) => ReadonlyArray<Benchmark>
+
+const mebibyte = 1024 * 1024
+
+/** A contender that is a server: started for each measurement, and ended after it. */
+export const serverContender = (
+  role: Role,
+  label: string,
+  start: () => Promise<Server>,
+  measure: (server: Server) => Promise<Measurement>
+): Contender => ({
+  role,
+  label,
+  measure: async () => {
+    const server = await start()
+    try {
+      const measurement = await measure(server)
+      return { ...measurement, "server MiB": server.peakMemory() / mebibyte }
+    } finally {
+      await server.stop()
+    }
+  }
+})
+
+/** Ours, in memory. */
+export const startOursInMemory = (settings: Settings, options: Partial<OursOptions> = {}): Promise<Server> =>
+  startOurs({ ...settings.ours, storage: ["--storage", "memory"], ...options })

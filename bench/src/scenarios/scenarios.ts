@@ -1,0 +1,10 @@
+import { bootstrap } from "./bootstrap.ts"
+import { fanout } from "./fanout.ts"
+import { growth } from "./growth.ts"
+import { idle } from "./idle.ts"
+import { ingest } from "./ingest.ts"
+import { micro } from "./micro.ts"
+import type { Scenario } from "./scenario.ts"
+
+/** Everything that is measured, in the order of the report. */
+export const scenarios: ReadonlyArray<Scenario> = [ingest, fanout, bootstrap, idle, growth, micro]
