@@ -4,10 +4,8 @@ export interface StoreKeys {
   readonly feed: string
   /** A hash: the sequence of each entry id. */
   readonly ids: string
-  /** A sorted set: the entries of each bucket by sequence. */
-  readonly bySequence: string
-  /** A sorted set: the entries of each bucket by id. */
-  readonly byId: string
+  /** A hash: the entries of each bucket, in chunks. */
+  readonly buckets: string
   /** A hash: the head, the cursor, the lease, compaction groups, and the tombstone. */
   readonly state: string
 }
@@ -43,8 +41,7 @@ export const makeKeys = (prefix: string): Keys => {
       return {
         feed: `${base}:feed`,
         ids: `${base}:ids`,
-        bySequence: `${base}:by-sequence`,
-        byId: `${base}:by-id`,
+        buckets: `${base}:buckets`,
         state: `${base}:state`
       }
     },

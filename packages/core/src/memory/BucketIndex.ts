@@ -48,8 +48,10 @@ export class BucketIndex {
 
   select(range: BucketRange, selection: BucketSelection): ReadonlyArray<FeedEntry> {
     const newest = selection.order === "newest"
+    // Which entries fit is known when those of all events are in order: bytes counted before would leave out one between.
+    const some = { maxEntries: selection.maxEntries, maxBytes: Number.POSITIVE_INFINITY }
     const found = this.#bucketsOf(range).flatMap((bucket) =>
-      take(newest ? newestIn(bucket, range) : oldestIn(bucket, range), selection)
+      take(newest ? newestIn(bucket, range) : oldestIn(bucket, range), some)
     )
     return take(found.sort(newest ? byNewest : bySequence), selection)
   }

@@ -71,12 +71,12 @@ export const append = async (
   if (records.length === 0) return []
   const packed = pack(records)
   await ensureListed(node, storeId)
-  const { byId, bySequence, feed, ids, state } = node.keys.store(storeId)
+  const { buckets, feed, ids, state } = node.keys.store(storeId)
   const reply = await node.wakeups.tell(node.keys.channel(storeId), (message) =>
     run(
       node.redis,
       appendScript,
-      [feed, ids, bySequence, byId, state],
+      [feed, ids, buckets, state],
       [packed, ...seenArguments(node.seen.last(storeId)), node.keys.channel(storeId), message]
     )
   )

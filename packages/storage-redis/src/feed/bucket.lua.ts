@@ -1,28 +1,8 @@
 import { script } from "../script.ts"
+import { chunksLua } from "./chunks.lua.ts"
 
-/** Members of an index are a bucket's digest, an entry's id (in one of them), and its sequence with a flag, in 7 bytes. */
-const prelude = String.raw`
-local lowest, highest = string.rep('\0', 23), string.rep('\255', 23)
-
-local function placeOf(member)
-  local place = struct.unpack('>I7', member, #member - 6)
-  return math.floor(place / 2), place % 2 == 1
-end
-
-local function tail(sequence) return struct.pack('>I7', math.max(0, math.min(sequence, 2^52)) * 2) end
-
--- Shows the members between two bounds to a function until it has enough of them.
-local function each(command, key, first, last, isEnough)
-  while true do
-    local members = redis.call(command, key, first, last, 'LIMIT', 0, 100)
-    for _, member in ipairs(members) do
-      if isEnough(member) then return end
-    end
-    if #members < 100 then return end
-    first = '(' .. members[#members]
-  end
-end
-
+/** Reads ranges from the arguments, and the index by them. */
+const prelude = `${chunksLua}
 local position = 1
 local function nextArgument()
   position = position + 1
@@ -33,84 +13,147 @@ local function nextRange()
   local range = { from = tonumber(nextArgument()), to = tonumber(nextArgument()) }
   range.replayableOnly = nextArgument() == '1'
   range.afterId = nextArgument()
+  if range.afterId == '' then range.afterId = nil end
   range.digests = {}
   for i = 1, tonumber(nextArgument()) do range.digests[i] = nextArgument() end
   return range
 end
 
-local function isIn(range, member)
-  local sequence, transportOnly = placeOf(member)
-  return sequence >= range.from and sequence <= range.to and not (range.replayableOnly and transportOnly)
+-- A bucket: how many full chunks it has, and how to get each and the last one; nil where it has no entries.
+local function openBucket(key, digest)
+  local last = redis.call('HGET', key, digest)
+  if not last then return nil end
+  local full = headerOf(last)
+  return full, function(number)
+    return number == full and last or redis.call('HGET', key, digest .. struct.pack('>I3', number))
+  end
 end
 
-local function eachBySequence(key, range, digest, isEnough)
-  local accept = function(member) return isIn(range, member) and isEnough(member) end
-  each('ZRANGEBYLEX', key, '[' .. digest .. tail(range.from), '(' .. digest .. tail(range.to + 1), accept)
+-- The last chunk that a test, which holds for the first ones, holds for.
+local function lastChunk(full, chunkOf, holds)
+  local low, high = 0, full
+  while low < high do
+    local middle = math.ceil((low + high) / 2)
+    if holds(chunkOf(middle)) then low = middle else high = middle - 1 end
+  end
+  return low
 end
 
-local function eachFromLast(key, range, digest, isEnough)
-  local accept = function(member) return isIn(range, member) and isEnough(member) end
-  each('ZREVRANGEBYLEX', key, '(' .. digest .. tail(range.to + 1), '[' .. digest .. tail(range.from), accept)
+local function firstSequence(chunk)
+  local _, first = headerOf(chunk)
+  return math.floor(struct.unpack('>I6', chunk, first + 16) / 2)
 end
 
-local function eachByNewest(key, range, digest, isEnough)
-  local accept = function(member) return isIn(range, member) and isEnough(member) end
-  local oldest = '[' .. digest .. lowest
-  if range.afterId ~= '' then oldest = '(' .. digest .. range.afterId .. highest end
-  each('ZREVRANGEBYLEX', key, '[' .. digest .. highest, oldest, accept)
+local function beginsBy(sequence)
+  return function(chunk) return firstSequence(chunk) <= sequence end
+end
+
+-- Whether nothing before a chunk has a greater id.
+local function followsOnly(id)
+  return function(chunk)
+    local _, _, greatest = headerOf(chunk)
+    return not greatest or not isGreater(greatest, id)
+  end
+end
+
+-- Shows an entry of a chunk to a function, if it is in the range.
+local function show(range, chunk, at, visit)
+  local place = struct.unpack('>I6', chunk, at + 16)
+  local sequence = math.floor(place / 2)
+  if sequence < range.from or sequence > range.to then return end
+  if range.replayableOnly and place % 2 == 1 then return end
+  local id = string.sub(chunk, at, at + 15)
+  if range.afterId and not isGreater(id, range.afterId) then return end
+  return visit(sequence, id)
+end
+
+-- Shows the entries of a range from the first on, until the function has enough of them.
+local function forwards(key, digest, range, visit)
+  local full, chunkOf = openBucket(key, digest)
+  if not full then return end
+  local number = lastChunk(full, chunkOf, beginsBy(range.from))
+  if range.afterId then number = math.max(number, lastChunk(full, chunkOf, followsOnly(range.afterId))) end
+  for number = number, full do
+    local chunk = chunkOf(number)
+    if firstSequence(chunk) > range.to then return end
+    local _, first = headerOf(chunk)
+    for at = first, #chunk, entryBytes do
+      if show(range, chunk, at, visit) then return end
+    end
+  end
+end
+
+-- Shows the entries of a range from the last on, and after each chunk asks whether entries with ids up to the one that
+-- is the greatest before are still wanted.
+local function backwards(key, digest, range, visit, isEnough)
+  local full, chunkOf = openBucket(key, digest)
+  if not full then return end
+  for number = lastChunk(full, chunkOf, beginsBy(range.to)), 0, -1 do
+    local chunk = chunkOf(number)
+    local _, first, greatest = headerOf(chunk)
+    for at = #chunk - entryBytes + 1, first, -entryBytes do
+      if show(range, chunk, at, visit) then return end
+    end
+    if number == 0 or firstSequence(chunk) <= range.from then return end
+    if range.afterId and not isGreater(greatest, range.afterId) then return end
+    if isEnough and isEnough(greatest) then return end
+  end
 end
 `
 
 /** Selects the entries of ranges, and answers for each a list of sequences and stored bytes, by turns. */
 export const bucketScript = script(`${prelude}
-local feed, bySequence, byId = unpack(KEYS)
+local feed, buckets = unpack(KEYS)
 local order, maxEntries, maxBytes = nextArgument(), tonumber(nextArgument()), tonumber(nextArgument())
 
--- Text is not compared with <, which heeds the server's locale.
-local function found(member)
-  local high, middle, low = struct.unpack('>I6I6I4', member, 13)
-  return { sequence = placeOf(member), high = high, middle = middle, low = low }
-end
-
-local function isNewer(a, b)
-  if a.high ~= b.high then return a.high > b.high end
-  if a.middle ~= b.middle then return a.middle > b.middle end
-  return a.low > b.low
-end
-
+local function isNewer(a, b) return isGreater(a.id, b.id) end
 local function isEarlier(a, b) return a.sequence < b.sequence end
+
+local function keep(found, before)
+  table.sort(found, before)
+  for i = #found, maxEntries + 1, -1 do found[i] = nil end
+end
+
+local function oldest(digest, range)
+  local found = {}
+  forwards(buckets, digest, range, function(sequence)
+    found[#found + 1] = { sequence = sequence }
+    return #found >= maxEntries
+  end)
+  return found
+end
+
+local function newest(digest, range)
+  local found = {}
+  local function visit(sequence, id) found[#found + 1] = { sequence = sequence, id = id } end
+  backwards(buckets, digest, range, visit, function(greatest)
+    if #found < maxEntries then return false end
+    keep(found, isNewer)
+    return isGreater(found[#found].id, greatest)
+  end)
+  return found
+end
 
 -- Each bucket of a range brings as many as the range may have: which ones it keeps is known when all are there.
 local function select(range)
   local all = {}
   for _, digest in ipairs(range.digests) do
-    local count = 0
-    if order == 'sequence' and range.afterId == '' then
-      eachBySequence(bySequence, range, digest, function(member)
-        all[#all + 1] = { sequence = placeOf(member) }
-        count = count + 1
-        return count >= maxEntries
-      end)
-    else
-      eachByNewest(byId, range, digest, function(member)
-        all[#all + 1] = found(member)
-        count = count + 1
-        return order == 'newest' and count >= maxEntries
-      end)
+    for _, entry in ipairs(order == 'newest' and newest(digest, range) or oldest(digest, range)) do
+      all[#all + 1] = entry
     end
   end
-  table.sort(all, order == 'newest' and isNewer or isEarlier)
+  keep(all, order == 'newest' and isNewer or isEarlier)
   return all
 end
 
 local function load(selected)
   local rows, bytes = {}, 0
-  for i = 1, math.min(#selected, maxEntries) do
-    local id = string.format('%d-0', selected[i].sequence)
+  for i, entry in ipairs(selected) do
+    local id = string.format('%d-0', entry.sequence)
     local body = redis.call('XRANGE', feed, id, id)[1][2][2]
     bytes = bytes + struct.unpack('>I4', body)
     if i > 1 and bytes > maxBytes then break end
-    rows[#rows + 1] = selected[i].sequence
+    rows[#rows + 1] = entry.sequence
     rows[#rows + 1] = body
   end
   return rows
@@ -123,25 +166,21 @@ return reply
 
 /** Answers the first and the last sequence of each range, 0 and 0 where it is empty. */
 export const boundsScript = script(`${prelude}
-local bySequence, byId = unpack(KEYS)
+local buckets = KEYS[1]
 
 local function boundsOf(range)
-  local first, last = nil, nil
-  local function take(member)
-    local sequence = placeOf(member)
-    if not first or sequence < first then first = sequence end
-    if not last or sequence > last then last = sequence end
-    return range.afterId == ''
-  end
+  local first, last = 0, 0
   for _, digest in ipairs(range.digests) do
-    if range.afterId == '' then
-      eachBySequence(bySequence, range, digest, take)
-      eachFromLast(bySequence, range, digest, take)
-    else
-      eachByNewest(byId, range, digest, take)
-    end
+    forwards(buckets, digest, range, function(sequence)
+      if first == 0 or sequence < first then first = sequence end
+      return true
+    end)
+    backwards(buckets, digest, range, function(sequence)
+      last = math.max(last, sequence)
+      return true
+    end)
   end
-  return { first or 0, last or 0 }
+  return { first, last }
 end
 
 local reply = {}

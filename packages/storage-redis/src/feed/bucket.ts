@@ -59,8 +59,8 @@ export const bucket = async (
   ranges: ReadonlyArray<BucketRange>,
   { maxBytes, maxEntries, order }: BucketSelection
 ): Promise<ReadonlyArray<ReadonlyArray<FeedEntry>>> => {
-  const { byId, bySequence, feed } = node.keys.store(storeId)
-  const replies = await ask(node, bucketScript, [feed, bySequence, byId], [order, maxEntries, maxBytes], ranges)
+  const { buckets, feed } = node.keys.store(storeId)
+  const replies = await ask(node, bucketScript, [feed, buckets], [order, maxEntries, maxBytes], ranges)
   return replies.map(entriesOf)
 }
 
@@ -70,8 +70,8 @@ export const bucketBounds = async (
   storeId: StoreId,
   ranges: ReadonlyArray<BucketRange>
 ): Promise<ReadonlyArray<BucketBounds | undefined>> => {
-  const { byId, bySequence } = node.keys.store(storeId)
-  const replies = await ask(node, boundsScript, [bySequence, byId], [], ranges)
+  const { buckets } = node.keys.store(storeId)
+  const replies = await ask(node, boundsScript, [buckets], [], ranges)
   return replies.map((reply) => {
     const [first = 0, last = 0] = reply.map(Number)
     return first === 0 ? undefined : { first, last }

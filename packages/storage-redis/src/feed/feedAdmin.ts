@@ -16,11 +16,9 @@ const headOf = async ({ keys, redis }: RedisNode, storeId: StoreId): Promise<Sto
 const unlistScript = script(`return redis.call('ZREM', KEYS[1], ARGV[1])`)
 
 const erase = async ({ keys, redis, seen, wakeups }: RedisNode, storeId: StoreId): Promise<void> => {
-  const { byId, bySequence, feed, ids, state } = keys.store(storeId)
+  const { buckets, feed, ids, state } = keys.store(storeId)
   const channel = keys.channel(storeId)
-  await wakeups.tell(channel, (message) =>
-    run(redis, eraseScript, [feed, ids, bySequence, byId, state], [channel, message])
-  )
+  await wakeups.tell(channel, (message) => run(redis, eraseScript, [feed, ids, buckets, state], [channel, message]))
   seen.take(storeId)
   await run(redis, unlistScript, [keys.stores], [storeId])
 }

@@ -10,12 +10,11 @@ import { freePort } from "./ports.ts"
 /** The server's program: Redis, or Valkey. */
 const program = process.env.REDIS_SERVER ?? "redis-server"
 
-/** Throws when there is no such program. */
-export const requireRedis = (): void => {
-  const { error } = spawnSync(program, ["--version"])
-  if (error === undefined) return
-  throw new BackendAwayError(`No "${program}": install Redis (apt-get install redis-server), or set REDIS_SERVER`)
-}
+/** Why no server can be started, and what to do about it; `undefined` when one can. */
+export const redisMissing: string | undefined =
+  spawnSync(program, ["--version"]).error === undefined
+    ? undefined
+    : `No "${program}": install Redis (apt-get install redis-server), or set REDIS_SERVER`
 
 const running = new Set<ChildProcess>()
 process.once("exit", () => {
@@ -37,7 +36,7 @@ export class RedisServer {
 
   /** Starts a server, and waits until it answers. */
   static async start(...flags: ReadonlyArray<string>): Promise<RedisServer> {
-    requireRedis()
+    if (redisMissing !== undefined) throw new BackendAwayError(redisMissing)
     const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), "eventlog-redis-")), flags)
     await server.start()
     return server
