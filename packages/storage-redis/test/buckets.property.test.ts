@@ -75,14 +75,19 @@ describe.skipIf(redisMissing !== undefined)("buckets on Redis", () => {
   it("are those of the reference, however long they are and in whichever order their ids come", async () => {
     const history = fc.array(fc.array(record, { maxLength: 120, size: "max" }), { maxLength: 4 })
     await fc.assert(
-      fc.asyncProperty(history, fc.array(range, { maxLength: 20, size: "max" }), selection, async (batches, ranges, selection) => {
-        const storeId = StoreId.make(crypto.randomUUID())
-        for (const batch of batches) {
-          const answers = [node, memory].map(({ feeds }) => Effect.runPromise(feeds.append(storeId, batch)))
-          expect(await answers[0]).toEqual(await answers[1])
+      fc.asyncProperty(
+        history,
+        fc.array(range, { maxLength: 20, size: "max" }),
+        selection,
+        async (batches, ranges, selection) => {
+          const storeId = StoreId.make(crypto.randomUUID())
+          for (const batch of batches) {
+            const answers = [node, memory].map(({ feeds }) => Effect.runPromise(feeds.append(storeId, batch)))
+            expect(await answers[0]).toEqual(await answers[1])
+          }
+          expect(await ask(node, storeId, ranges, selection)).toEqual(await ask(memory, storeId, ranges, selection))
         }
-        expect(await ask(node, storeId, ranges, selection)).toEqual(await ask(memory, storeId, ranges, selection))
-      }),
+      ),
       { numRuns: runs }
     )
   })

@@ -1,7 +1,8 @@
 import { memory } from "./memory.ts"
 import { postgres } from "./postgres.ts"
+import { redis } from "./redis.ts"
 import type { StorageKind } from "./Storage.ts"
 import { sqlite } from "./sqlite.ts"
 
 /** Every storage that `--storage` can name. Drivers are loaded by those that are opened. */
-export const storages = { memory, sqlite, postgres } satisfies Record<string, StorageKind>
+export const storages = { memory, sqlite, postgres, redis } satisfies Record<string, StorageKind>
