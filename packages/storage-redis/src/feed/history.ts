@@ -18,7 +18,7 @@ const report = ({ identity, seen }: RedisNode, storeId: StoreId): Effect.Effect<
     const last = seen.take(storeId)
     if (last === undefined) return Effect.void
     return Effect.logError(
-      `Redis lost entries of a store that it had committed: the one with sequence ${last.sequence} is gone. Devices send what they have to a server with a new id`
+      `Redis lost entries that it had committed: the one with sequence ${last.sequence} is gone. The backend gets a new id, so that devices send what they have`
     ).pipe(
       Effect.andThen(
         attempt("FeedAdmin.rotateId", () =>
