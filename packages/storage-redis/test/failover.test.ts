@@ -45,12 +45,9 @@ describe.skipIf(redisMissing !== undefined)("a replica that takes over", () => {
   beforeEach(async () => {
     errors = []
     primary = await RedisServer.start("--repl-diskless-sync-delay", "0")
-    replica = await RedisServer.start("--replicaof", "127.0.0.1", `${primary.port}`)
-    await replica.ask(async (redis) => {
-      while (!(await redis.info("replication")).includes("master_link_status:up")) await sleep(10)
-    })
+    replica = await RedisServer.startReplica(primary)
     detour = await openDetour(primary.port)
-    clients = [new Redis(detour.port), new Redis(detour.port)]
+    clients = [new Redis(detour.url), new Redis(detour.url)]
     node = await openOn(clients[0]!)
     other = await openOn(clients[1]!)
   })

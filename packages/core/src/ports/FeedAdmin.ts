@@ -22,7 +22,8 @@ export class FeedAdmin extends Context.Service<
     readonly erase: (storeId: StoreId) => Effect.Effect<void, StorageError>
     /**
      * Gives the backend a new id, for an operator who restored a backup: devices then treat the server as a new remote
-     * and send what it lost. Answers the new id.
+     * and send what it lost. Those that are connected are closed within `reauthorizeInterval`, and come back. Answers the
+     * new id.
      */
     readonly rotateId: Effect.Effect<EventJournal.RemoteId, StorageError>
   }

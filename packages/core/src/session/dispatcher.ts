@@ -48,6 +48,7 @@ export class Dispatcher {
   private readonly subscriptions: Subscriptions
   private proofs: Proofs | undefined
   private requests: Requests | undefined
+  private remoteId: EventJournal.RemoteId | undefined
 
   constructor(services: DispatcherServices, peer: Peer) {
     this.services = services
@@ -85,6 +86,11 @@ export class Dispatcher {
     return this.subscriptions.all().some((subscription) => subscription.storeId === storeId)
   }
 
+  /** Whether the peer was greeted with another id: what it knows of this server is of an earlier history. */
+  isOutdated(remoteId: EventJournal.RemoteId): boolean {
+    return this.remoteId?.some((byte, index) => byte !== remoteId[index]) ?? false
+  }
+
   /** Ends every subscription, and lets none begin. */
   end(): void {
     this.subscriptions.end()
@@ -94,6 +100,7 @@ export class Dispatcher {
   readonly greet: Effect.Effect<void> = Effect.suspend(() => this.services.remoteId).pipe(
     Effect.flatMap((remoteId) => {
       const { access, limits, sessionAuth } = this.services
+      this.remoteId = remoteId
       this.proofs = sessionAuth === "required" ? new Proofs(remoteId, access, limits) : undefined
       this.requests = new Requests({
         ...this.services,

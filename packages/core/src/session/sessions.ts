@@ -25,7 +25,7 @@ export type Rejected = Readonly<Record<ErrorCode, number>>
 export interface SessionsOptions {
   readonly limits: Limits
   readonly sessionAuth: "required" | "off"
-  /** How often live subscriptions and proved keys are checked again. */
+  /** How often live subscriptions and proved keys are checked again, and whether the backend got a new id. */
   readonly reauthorizeInterval: Duration.Duration
   /** After how much silence a peer is asked for a sign of life. */
   readonly pingInterval: Duration.Duration
@@ -159,8 +159,22 @@ export const layerSessions = (
         }
       })
 
-      const reauthorizeAll = Effect.suspend(() => reauthorize([...sessions]))
-      yield* Effect.forkScoped(Effect.schedule(reauthorizeAll, Schedule.spaced(options.reauthorizeInterval)))
+      // Devices of an earlier history would go on where that one ended, and keep what the new one lacks.
+      const closeOutdated = store.id.pipe(
+        Effect.map((remoteId) => [...sessions].filter(({ dispatcher }) => dispatcher.isOutdated(remoteId))),
+        Effect.tap((outdated) =>
+          Effect.sync(() => {
+            for (const session of outdated) session.close(1012, "The server has a new id")
+          })
+        ),
+        Effect.catchCause((cause) => Effect.logWarning("The id of the backend could not be looked at", cause))
+      )
+
+      const checkAll = Effect.andThen(
+        closeOutdated,
+        Effect.suspend(() => reauthorize([...sessions]))
+      )
+      yield* Effect.forkScoped(Effect.schedule(checkAll, Schedule.spaced(options.reauthorizeInterval)))
       yield* Effect.forkScoped(Effect.schedule(checkAlive, Schedule.spaced(options.pingTimeout)))
 
       return Sessions.of({

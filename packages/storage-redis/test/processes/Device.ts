@@ -16,12 +16,16 @@ interface Write {
   readonly acked: (sequences: ReadonlyArray<number>) => void
 }
 
+/** Entries of one write, at most. */
+const maxEntries = 500
+
 /** In milliseconds: before something is tried again. */
 const retryDelay = 20
 
 /**
  * A device that never gives up: it connects again, to one server after the other, goes on reading where it stood, and
- * sends again what was not acknowledged. A server that is another one than before is read from the start.
+ * sends again what was not acknowledged. A server with another id than before it reads from the start, and sends it all
+ * that it ever wrote.
  */
 export class Device {
   /** The ids received, in order: the first has sequence 1. */
@@ -34,6 +38,7 @@ export class Device {
   readonly remoteIds: Array<string> = []
   readonly #publicKey: string
   readonly #urls: ReadonlyArray<string>
+  readonly #written: Array<EventJournal.Entry> = []
   readonly #unacked = new Map<number, Write>()
   readonly #waiting = new Set<() => void>()
   #socket: WebSocket | undefined
@@ -49,8 +54,18 @@ export class Device {
     this.#connect()
   }
 
+  /** Whether everything that it sent is acknowledged. */
+  get isAcked(): boolean {
+    return this.#unacked.size === 0
+  }
+
   /** Writes entries, and waits until they are acknowledged. */
   async write(entries: Entries): Promise<void> {
+    this.#written.push(...entries)
+    await this.#writeOnce(entries)
+  }
+
+  async #writeOnce(entries: Entries): Promise<void> {
     const sequences = await new Promise<ReadonlyArray<number>>((acked) => {
       const write = { id: ++this.#lastId, entries, acked }
       this.#unacked.set(write.id, write)
@@ -70,6 +85,11 @@ export class Device {
       this.#waiting.add(check)
       check()
     })
+  }
+
+  /** Ends its connection, and makes another. */
+  reconnect(): void {
+    this.#socket?.terminate()
   }
 
   close(): void {
@@ -110,9 +130,14 @@ export class Device {
   }
 
   #greeted(remoteId: string): void {
+    const isFirst = this.remoteIds.length === 0
     if (this.remoteIds.at(-1) !== remoteId) {
       this.remoteIds.push(remoteId)
       this.received = []
+      if (!isFirst)
+        for (let from = 0; from < this.#written.length; from += maxEntries) {
+          void this.#writeOnce(this.#written.slice(from, from + maxEntries))
+        }
     }
     this.#subscribe()
     for (const write of this.#unacked.values()) this.#sendWrite(write)

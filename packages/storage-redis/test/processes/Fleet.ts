@@ -58,7 +58,7 @@ export class Fleet {
   /** Every device has every entry, once and in the same order, and each where it was acknowledged. */
   async expectComplete(): Promise<void> {
     const acked = this.acked()
-    for (const device of this.devices) await device.until(() => device.received.length >= acked)
+    for (const device of this.devices) await device.until(() => device.isAcked && device.received.length >= acked)
     const feed = this.devices[0]!.received
     for (const device of this.devices) {
       expect(device.faults).toEqual([])

@@ -1,70 +1,93 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { buildExample, killLeftovers } from "@eventlog-server/example-todo/testing"
-import { afterAll, afterEach, beforeAll, beforeEach, describe, it } from "vitest"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { type Detour, openDetour } from "../servers/detour.ts"
 import { RedisServer, redisMissing } from "../servers/RedisServer.ts"
 import { Fleet } from "./Fleet.ts"
 
 const long = process.env.EVENTLOG_TEST_LONG !== undefined
+const timeout = (long ? 15 : 2) * 60_000
 
-const minute = 60_000
+describe.skipIf(redisMissing !== undefined)("two server processes on Redis", { timeout }, () => {
+  let script: URL
+  let redis: RedisServer
+  let detour: Detour
+  let fleet: Fleet
 
-describe.skipIf(redisMissing !== undefined)(
-  "two server processes on Redis",
-  { timeout: (long ? 15 : 2) * minute },
-  () => {
-    let script: URL
-    let redis: RedisServer
-    let fleet: Fleet
+  beforeAll(async () => {
+    script = new URL("main.js", await buildExample("server"))
+  }, 60_000)
+  afterAll(killLeftovers)
 
-    beforeAll(async () => {
-      script = new URL("main.js", await buildExample("server"))
-    }, 60_000)
-    afterAll(killLeftovers)
+  beforeEach(async () => {
+    redis = await RedisServer.start("--repl-diskless-sync-delay", "0")
+    detour = await openDetour(redis.port)
+    fleet = await Fleet.start(script, detour.url, 4)
+  })
+  afterEach(async () => {
+    await fleet.stop()
+    await detour.stop()
+    await redis.stop()
+  })
 
-    beforeEach(async () => {
-      redis = await RedisServer.start()
-      fleet = await Fleet.start(script, redis.url, 4)
-    })
-    afterEach(async () => {
-      await fleet.stop()
-      await redis.stop()
-    })
-
-    /** Does something again and again while devices write; after each, some more must be acknowledged. */
-    const underLoad = async (times: number, disturb: (time: number) => Promise<unknown>): Promise<void> => {
-      let isOver = false
-      const load = (async () => {
-        while (!isOver) await fleet.write(40)
-      })()
-      for (let time = 0; time < times; time++) {
-        const before = fleet.acked()
-        while (fleet.acked() < before + 20) await sleep(5)
-        await disturb(time)
-      }
-      isOver = true
-      await load
-      await fleet.expectComplete()
-    }
-
-    it("bring every entry to everybody, once and in order", async () => {
-      await fleet.write(long ? 100_000 : 2_000)
-      await fleet.expectComplete()
-    })
-
-    it("lose nothing that was acknowledged when Redis is killed and started again", () =>
-      underLoad(long ? 20 : 3, async () => {
-        await redis.kill()
-        await redis.start()
-      }))
-
-    it("leave no gap when their connections to Redis are killed", () =>
-      underLoad(long ? 200 : 8, () =>
-        redis.ask(async (client) => {
-          await client.call("client", "KILL", "TYPE", Math.random() < 0.5 ? "normal" : "pubsub", "SKIPME", "yes")
-        })
-      ))
-
-    it("lose nothing that was acknowledged when one of them is killed", () =>
-      underLoad(long ? 50 : 5, (time) => fleet.crash(time % 2)))
+  const untilAcked = async (more: number): Promise<void> => {
+    const wanted = fleet.acked() + more
+    while (fleet.acked() < wanted) await sleep(5)
   }
-)
+
+  /** Does something again and again while devices write; before each, some more must be acknowledged. */
+  const underLoad = async (times: number, disturb: (time: number) => Promise<unknown>): Promise<void> => {
+    let isOver = false
+    const load = (async () => {
+      while (!isOver) await fleet.write(40)
+    })()
+    for (let time = 0; time < times; time++) {
+      await untilAcked(20)
+      await disturb(time)
+    }
+    isOver = true
+    await load
+    await fleet.expectComplete()
+  }
+
+  it("bring every entry to everybody, once and in order", async () => {
+    await fleet.write(long ? 100_000 : 2_000)
+    await fleet.expectComplete()
+  })
+
+  it("lose nothing that was acknowledged when Redis is killed and started again", () =>
+    underLoad(long ? 20 : 3, async () => {
+      await redis.kill()
+      await redis.start()
+    }))
+
+  it("leave no gap when their connections to Redis are killed", () =>
+    underLoad(long ? 200 : 8, () =>
+      redis.ask((client) =>
+        client.call("client", "KILL", "TYPE", Math.random() < 0.5 ? "normal" : "pubsub", "SKIPME", "yes")
+      )
+    ))
+
+  it("lose nothing that was acknowledged when one of them is killed", () =>
+    underLoad(long ? 50 : 5, (time) => fleet.crash(time % 2)))
+
+  it("say so when a replica takes over that lacks entries, and devices send these again", async () => {
+    const replica = await RedisServer.startReplica(redis)
+    const load = fleet.write(long ? 20_000 : 1_000)
+    await untilAcked(100)
+    await replica.ask((client) => client.replicaof("NO", "ONE"))
+    await untilAcked(100)
+    const id = await redis.ask((client) => client.get("eventlog:{id}"))
+    detour.lead(replica.port)
+
+    await replica.ask(async (client) => {
+      while ((await client.get("eventlog:{id}")) === id) await sleep(10)
+    })
+    // They would be closed too, within half a minute.
+    for (const device of fleet.devices) device.reconnect()
+    await load
+    await fleet.expectComplete()
+    expect(await fleet.stop()).toContain("Redis lost entries that it had committed")
+    await replica.stop()
+  })
+})

@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { BackendAwayError } from "@eventlog-server/core/conformance"
 import { Redis } from "ioredis"
 import { freePort } from "./ports.ts"
@@ -40,6 +41,15 @@ export class RedisServer {
     const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), "eventlog-redis-")), flags)
     await server.start()
     return server
+  }
+
+  /** Starts a replica, and waits until it follows. Quick where the primary doesn't wait for more of them. */
+  static async startReplica(primary: RedisServer): Promise<RedisServer> {
+    const replica = await RedisServer.start("--replicaof", "127.0.0.1", `${primary.port}`)
+    await replica.ask(async (redis) => {
+      while (!(await redis.info("replication")).includes("master_link_status:up")) await sleep(10)
+    })
+    return replica
   }
 
   get url(): string {

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 
 /** A port that leads to one server, and later to another. */
 export interface Detour {
-  readonly port: number
+  readonly url: string
   /** Leads to another port from now on. Connections to the old one end. */
   readonly lead: (port: number) => void
   readonly stop: () => Promise<void>
@@ -31,7 +31,7 @@ export const openDetour = async (target: number): Promise<Detour> => {
   }).listen(0, "127.0.0.1")
   await once(server, "listening")
   return {
-    port: (server.address() as AddressInfo).port,
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     lead: (port) => {
       to = port
       end()
