@@ -1,0 +1,21 @@
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+import { createAdaptorServer, type WebSocketServerLike } from "@hono/node-server"
+import { WebSocketServer } from "ws"
+import type { createApp } from "./app.ts"
+
+/** Serves the app on a port, 0 for a free one; answers where, and how to stop. */
+export const serve = async ({ app, server }: ReturnType<typeof createApp>, port: number) => {
+  const websockets = new WebSocketServer({ noServer: true, maxPayload: server.limits.maxFrameBytes })
+  const http = createAdaptorServer({ fetch: app.fetch, websocket: { server: websockets as WebSocketServerLike } })
+  http.listen(port, "127.0.0.1")
+  await once(http, "listening")
+  return {
+    url: `http://localhost:${(http.address() as AddressInfo).port}`,
+    stop: async () => {
+      await server.close()
+      http.close()
+      await once(http, "close")
+    }
+  }
+}
