@@ -1,4 +1,4 @@
-import { allowAll, createEventLogServer, memoryBackend } from "@eventlog-server/core"
+import { allowAll, type Backend, createEventLogServer, memoryProgress } from "@eventlog-server/core"
 import type { PageFile } from "./pageFiles.ts"
 import { schema } from "./schema.ts"
 import { userOf } from "./session.ts"
@@ -14,8 +14,8 @@ export const requireUser = (cookies: string | undefined): string => {
   return user
 }
 
-/** The event-log server of the app, and what the backend itself does with todos. */
-export const createTodoApp = () => {
+/** The event-log server of the app, and what the backend itself does with todos. @param backend where the log is kept */
+export const createTodoApp = (backend: Backend) => {
   const lists = new Map<string, TodoList>()
   const listOf = (storeId: string) => {
     const list = lists.get(storeId) ?? new TodoList()
@@ -35,7 +35,9 @@ export const createTodoApp = () => {
       TodoRemoved: ({ storeId, payload, entry }) =>
         listOf(storeId).apply({ event: "TodoRemoved", payload }, entry.idString)
     },
-    backend: memoryBackend(),
+    backend,
+    // The lists are kept in memory: a server that starts builds them from the log.
+    progress: memoryProgress,
     // A device proves its key first, and got its store from the user who was logged in then: its key is its permission,
     // until `server.remove(publicKey)`.
     auth: allowAll,

@@ -34,7 +34,7 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
   afterEach(() => Promise.all(browser.contexts().map((context) => context.close())))
 
   const start = async (adapter: string, port = "0") => {
-    server = await startServer(script, ["--adapter", adapter, "--port", port])
+    server = await startServer(script, ["--adapter", adapter, "--port", port, "--data", ":memory:"])
   }
   const device = () => openDevice(browser, server.url, user)
 
@@ -130,7 +130,7 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
 
     it("says so when the port is taken", async () => {
       const { port } = new URL(server.url)
-      const { code, stderr } = await spawnScript(script, ["--port", port]).ended
+      const { code, stderr } = await spawnScript(script, ["--port", port, "--data", ":memory:"]).ended
       expect([code, stderr]).toEqual([1, `Port ${port} is taken. Choose another one: npm start -- --port 9401\n`])
     })
 

@@ -6,11 +6,16 @@ import { promisify } from "node:util"
 
 const repository = new URL("../../../", import.meta.url)
 
-/** Builds `examples/<name>` from the sources of the whole repository; answers the folder that it was built to. */
-export const buildExample = async (name: "server" | "todo"): Promise<URL> => {
+/**
+ * Builds `examples/<name>` from the sources of the whole repository; answers the folder that it was built to. Test files
+ * that run at the same time have a folder each.
+ */
+export const buildExample = async (name: string): Promise<URL> => {
   const cwd = new URL(`examples/${name}/`, repository)
-  await promisify(execFile)("npx", ["--no-install", "tsup", "--config", "test/tsup.config.ts"], { cwd })
-  return new URL(`node_modules/.cache/example-${name}/`, repository)
+  const folder = new URL(`node_modules/.cache/example-${name}-${process.env.VITEST_POOL_ID}/`, repository)
+  const env = { ...process.env, EXAMPLE_FOLDER: fileURLToPath(folder) }
+  await promisify(execFile)("npx", ["--no-install", "tsup", "--config", "test/tsup.config.ts"], { cwd, env })
+  return folder
 }
 
 const running = new Set<ChildProcess>()
