@@ -23,24 +23,30 @@ export const connectDevice = async (url: string, headers: Readonly<Record<string
     received.push(Result.getOrThrow(decodeResponseUnencrypted(frame)))
     wake()
   })
+  // One that is reset closes too.
+  socket.on("error", () => {})
   const closed = new Promise<number>((resolve) => socket.once("close", resolve))
   await once(socket, "open")
+
+  const next = <T extends Tag>(...tags: ReadonlyArray<T>) =>
+    new Promise<Extract<ProtocolResponseUnencrypted, { readonly _tag: T }>>((resolve) => {
+      const check = () => {
+        const index = received.findIndex(({ _tag }) => (tags as ReadonlyArray<Tag>).includes(_tag))
+        if (index === -1) return
+        waiting.delete(check)
+        resolve(received.splice(0, index + 1)[index] as Extract<ProtocolResponseUnencrypted, { readonly _tag: T }>)
+      }
+      waiting.add(check)
+      check()
+    })
 
   return {
     closed,
     close: () => socket.close(),
     send: (message: ProtocolRequestUnencrypted) => socket.send(encodeRequestUnencrypted(message)),
     /** Takes the next message with this tag, and drops those before it. */
-    next: <T extends Tag>(tag: T) =>
-      new Promise<Extract<ProtocolResponseUnencrypted, { readonly _tag: T }>>((resolve) => {
-        const check = () => {
-          const index = received.findIndex((message) => message._tag === tag)
-          if (index === -1) return
-          waiting.delete(check)
-          resolve(received.splice(0, index + 1)[index] as Extract<ProtocolResponseUnencrypted, { readonly _tag: T }>)
-        }
-        waiting.add(check)
-        check()
-      })
+    next: <T extends Tag>(tag: T) => next(tag),
+    /** Takes the next message with one of two tags, and drops those before it. */
+    either: <T extends Tag>(one: T, other: T) => next(one, other)
   }
 }

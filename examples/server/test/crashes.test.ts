@@ -1,0 +1,114 @@
+import { EventLogClient, generateIdentity } from "@eventlog-server/core/client"
+import { schema, Todos } from "@eventlog-server/example-todo/schema"
+import { buildExample, killLeftovers, startServer } from "@eventlog-server/example-todo/testing"
+import { Effect, Layer, ManagedRuntime, Stream } from "effect"
+import { EventJournal, EventLog } from "effect/eventlog"
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
+import { WebSocket } from "ws"
+import { type Acked, expectAcked, follow, makeEntries, writeBatches, writeUntilGone } from "./load.ts"
+import { postgresProgramsMissing, startOwnPostgres } from "./postgres.ts"
+import { storages, unlessRequired } from "./storages.ts"
+
+const isLong = process.env.EVENTLOG_TEST_LONG !== undefined
+
+let script: URL
+
+beforeAll(async () => {
+  script = new URL("main.js", await buildExample("server"))
+})
+afterAll(killLeftovers)
+
+const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
+
+describe.each(storages)("a server on $name that is killed at any moment", ({ away, flags }) => {
+  it.skipIf(away)("has every entry that it acknowledged, in its place", { timeout: 600_000 }, async () => {
+    const args = [...(await flags()), "--port", "0", "--session-auth", "off", "--map", "key=store"]
+    const acked: Acked = new Map()
+    for (let round = 0; round < (isLong ? 50 : 3); round++) {
+      const server = await startServer(script, args)
+      const url = `${server.url}/eventlog`
+      const writers = Array.from({ length: 8 }, () => writeUntilGone(url, "key", acked))
+      const before = acked.size
+      await expect.poll(() => acked.size).toBeGreaterThan(before)
+      await sleep(Math.random() * 300)
+      await server.stop("SIGKILL")
+      await Promise.all(writers)
+    }
+    const server = await startServer(script, args)
+    expectAcked(await follow(`${server.url}/eventlog`, "key"), acked)
+    await server.stop()
+  })
+})
+
+/** A device with the client of this repository, until the test is over. */
+const openDevice = async (url: string, handled: (text: string) => void) => {
+  const handlers = EventLog.group(Todos, (on) =>
+    on
+      .handle("TodoAdded", ({ payload }) => Effect.sync(() => handled(payload.text)))
+      .handle("TodoRenamed", () => Effect.void)
+      .handle("TodoToggled", () => Effect.void)
+      .handle("TodoRemoved", () => Effect.void)
+  )
+  const runtime = ManagedRuntime.make(
+    EventLogClient.layer({ url, WebSocket }).pipe(
+      Layer.provideMerge(EventLog.layer(schema, handlers)),
+      Layer.provideMerge([EventJournal.layerMemory, Layer.effect(EventLog.Identity, generateIdentity)])
+    )
+  )
+  onTestFinished(() => runtime.dispose())
+  const { publicKey } = await runtime.runPromise(EventLog.Identity)
+  const client = await runtime.runPromise(EventLogClient)
+  const write = await runtime.runPromise(EventLog.makeClient(schema))
+  return {
+    publicKey,
+    add: (text: string) => runtime.runPromise(write({ event: "TodoAdded", payload: { id: text, text } })),
+    untilSent: () =>
+      runtime.runPromise(
+        Stream.runDrain(Stream.takeUntil(client.statusChanges, ({ pendingWrites }) => pendingWrites === 0))
+      )
+  }
+}
+
+it.skipIf(unlessRequired(postgresProgramsMissing))(
+  "PostgreSQL that crashes under load loses nothing that was acknowledged, and devices recover by themselves",
+  async () => {
+    const postgres = await startOwnPostgres()
+    onTestFinished(postgres.remove)
+    const server = await startServer(script, [
+      ...["--storage", "postgres", "--url", postgres.url, "--listen"],
+      ...["--port", "0", "--session-auth", "off", "--map", "key=store"]
+    ])
+    const url = `${server.url}/eventlog`
+    const texts: Array<string> = []
+    const device = await openDevice(url, (text) => texts.push(text))
+    await fetch(`${server.url}/keys/${encodeURIComponent(device.publicKey)}`, {
+      method: "PUT",
+      body: JSON.stringify({ storeId: "store" })
+    })
+
+    let isOver = false
+    let batchCount = 0
+    const next = () => {
+      batchCount++
+      return isOver ? undefined : makeEntries(3)
+    }
+    const writers = Array.from({ length: 4 }, () => writeBatches(url, "key", next))
+    for (let crash = 0; crash < (isLong ? 5 : 1); crash++) {
+      const before = batchCount
+      await expect.poll(() => batchCount).toBeGreaterThan(before + 20)
+      await postgres.crash()
+      await device.add(`written during crash ${crash}`)
+      await postgres.start()
+      await device.untilSent()
+    }
+    const before = batchCount
+    await expect.poll(() => batchCount).toBeGreaterThan(before + 20)
+    isOver = true
+    const acked = new Map((await Promise.all(writers)).flatMap((own) => [...own]))
+    const ids = await follow(url, "key")
+    expectAcked(ids, acked)
+    // The device has received what the others wrote, beside its own.
+    await expect.poll(() => texts.filter((text) => text === "Milk").length).toBe(acked.size)
+    await server.stop()
+  }
+)
