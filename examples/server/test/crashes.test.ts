@@ -24,7 +24,7 @@ describe.each(storages)("a server on $name that is killed at any moment", ({ awa
   it.skipIf(away)("has every entry that it acknowledged, in its place", { timeout: 600_000 }, async () => {
     const args = [...(await flags()), "--port", "0", "--session-auth", "off", "--map", "key=store"]
     const acked: Acked = new Map()
-    for (let round = 0; round < (isLong ? 50 : 3); round++) {
+    for (let round = 0; round < (isLong ? 50 : 2); round++) {
       const server = await startServer(script, args)
       const url = `${server.url}/eventlog`
       const writers = Array.from({ length: 8 }, () => writeUntilGone(url, "key", acked))

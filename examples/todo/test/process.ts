@@ -32,9 +32,12 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Starts a script with the Node that runs the tests. */
-export const spawnScript = (script: URL, args: ReadonlyArray<string>) => {
-  const child = spawn(process.execPath, [fileURLToPath(script), ...args], { stdio: ["ignore", "pipe", "pipe"] })
+/** Starts a script with the Node that runs the tests. @param variables beside those of the environment */
+export const spawnScript = (script: URL, args: ReadonlyArray<string>, variables: Record<string, string> = {}) => {
+  const child = spawn(process.execPath, [fileURLToPath(script), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...variables }
+  })
   running.add(child)
   child.once("close", () => running.delete(child))
 
@@ -75,8 +78,12 @@ export interface Running {
 }
 
 /** Starts a server and waits until it says where it is listening. Rejects with its output if it ends before. */
-export const startServer = async (script: URL, args: ReadonlyArray<string>): Promise<Running> => {
-  const { child, ended, stdout } = spawnScript(script, args)
+export const startServer = async (
+  script: URL,
+  args: ReadonlyArray<string>,
+  variables: Record<string, string> = {}
+): Promise<Running> => {
+  const { child, ended, stdout } = spawnScript(script, args, variables)
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.on("data", () => {
       const address = /listening on (http:\S+)/.exec(stdout())?.[1]

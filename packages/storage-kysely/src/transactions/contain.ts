@@ -1,6 +1,7 @@
 import { type Contain, CurrentTransaction, StorageError } from "@eventlog-server/core"
 import { Cause, Effect, Exit } from "effect"
 import type { ControlledTransaction } from "kysely"
+import { isNetworkFailure } from "../dialects/connectionFailures.ts"
 import type { Dialect } from "../dialects/Dialect.ts"
 import { makeHandle } from "./handle.ts"
 
@@ -8,8 +9,13 @@ const operation = "Lease.transaction"
 
 const savepoint = "eventlog_handler"
 
-/** How often the handlers of a transaction are run again for conflicts, before a conflict is a failure of the handler. */
-export const maxConflicts = 10
+/** How often handlers that met others are run again, before that is a failure of theirs. */
+const maxConflicts = 10
+
+/** Conflicts since the last commit. */
+export interface Conflicts {
+  count: number
+}
 
 /** A call within the transaction. What fails here is the transaction's failure. */
 export const within = <A>(dialect: Dialect, call: () => Promise<A>): Effect.Effect<A, StorageError> =>
@@ -20,12 +26,10 @@ export const within = <A>(dialect: Dialect, call: () => Promise<A>): Effect.Effe
 
 /**
  * `Contain` in a transaction: a savepoint before the handler, to which a failure goes back. A handler that met others (a
- * deadlock, a write in between) takes the transaction with it, which is then tried again as a whole.
- *
- * @param conflicts how often that has happened
+ * deadlock, a lock that wasn't free in time) takes the transaction with it, which is then tried again as a whole.
  */
 export const containIn =
-  <DB>(dialect: Dialect, transaction: ControlledTransaction<DB>, conflicts: number): Contain<StorageError> =>
+  <DB>(dialect: Dialect, transaction: ControlledTransaction<DB>, conflicts: Conflicts): Contain<StorageError> =>
   <A, F, R>(handler: Effect.Effect<A, F, R>) =>
     Effect.gen(function* () {
       const inside = yield* within(dialect, () => transaction.savepoint(savepoint).execute())
@@ -45,12 +49,17 @@ export const containIn =
       const released: Exit.Exit<unknown, unknown> = Exit.isSuccess(exit) ? yield* Effect.exit(release) : exit
       if (Exit.isSuccess(released)) return exit
       const error = causeOf(Cause.squash(released.cause))
-      if (dialect.failureOf(error) === "Conflict" && conflicts < maxConflicts) {
+      if (metOthers(dialect, error) && conflicts.count < maxConflicts) {
+        conflicts.count++
         return yield* new StorageError({ operation, retryable: true, cause: error })
       }
       yield* Effect.andThen(undo, release)
       return Exit.isSuccess(exit) ? Exit.fail(error as F) : exit
     })
+
+/** Whether it is the database that kept a handler from its work. Another network's failure is the handler's own. */
+const metOthers = (dialect: Dialect, error: unknown): boolean =>
+  dialect.failureOf(error) !== "Broken" && !isNetworkFailure(error)
 
 /** What the database said. */
 const causeOf = (error: unknown): unknown => (error instanceof StorageError ? error.cause : error)

@@ -1,9 +1,9 @@
-import { type Lease, LeaseLostError, StorageError, type StoreId } from "@eventlog-server/core"
+import { type Lease, LeaseLostError, type StoreId } from "@eventlog-server/core"
 import { Effect, Exit } from "effect"
 import { type ControlledTransaction, type Kysely, type KyselyPlugin, sql } from "kysely"
 import { beforeLeaving } from "../database/beforeLeaving.ts"
 import type { Database } from "../database/Database.ts"
-import { containIn, within } from "./contain.ts"
+import { type Conflicts, containIn, within } from "./contain.ts"
 
 /** A lease that transactions move the cursor of. */
 export interface TransactionalLease<DB> {
@@ -42,7 +42,7 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
   // An instance of its own: what stands in the way of handlers doesn't stand in ours.
   const db = lease.db.withPlugin(unchanged)
   let cursor = lease.cursor
-  let conflicts = 0
+  const conflicts: Conflicts = { count: 0 }
 
   const begin = Effect.gen(function* () {
     const transaction = yield* within(dialect, () => db.startTransaction().execute())
@@ -63,7 +63,7 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
     if (numAffectedRows !== 1n) return yield* new LeaseLostError({ storeId })
     yield* within(dialect, () => transaction.commit().execute())
     cursor = sequence
-    conflicts = 0
+    conflicts.count = 0
   })
 
   return (work) =>
@@ -72,11 +72,5 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
       (transaction) =>
         Effect.flatMap(work(containIn(dialect, transaction, conflicts)), (sequence) => commit(transaction, sequence)),
       (transaction, exit) => (Exit.isSuccess(exit) ? Effect.void : rollBack(database, transaction))
-    ).pipe(
-      Effect.tapError((error) =>
-        Effect.sync(() => {
-          if (error instanceof StorageError && dialect.failureOf(error.cause) === "Conflict") conflicts++
-        })
-      )
     )
 }
