@@ -37,6 +37,11 @@ export interface PollOptions {
   readonly min?: Duration.Input | undefined
   /** The pause that it grows to while nothing happens. @default 1 second */
   readonly max?: Duration.Input | undefined
+  /**
+   * The pause while a connection listens, for what is never told: by a process that ended between a commit and telling
+   * of it. @default 5 seconds
+   */
+  readonly whileListening?: Duration.Input | undefined
 }
 
 /** The database to keep event logs in. */
@@ -51,7 +56,7 @@ export interface KyselyBackendOptions<DB> extends TableOptions {
    * others. @default none; stores are looked at (`poll`)
    */
   readonly listen?: Listen | undefined
-  /** How often other processes' writes are looked for, while no connection listens. */
+  /** How often other processes' writes are looked for. */
   readonly poll?: PollOptions | undefined
   /**
    * How long the processing lease of a process that died keeps the others waiting. With `transactionalHandlers` also how
@@ -77,7 +82,8 @@ const channelOf = (options: TableOptions): string =>
 const wakeupOptions = <DB>(options: KyselyBackendOptions<DB>): WakeupOptions => ({
   listen: options.listen,
   channel: channelOf(options),
-  poll: { min: millis(options.poll?.min, 50), max: millis(options.poll?.max, 1_000) }
+  poll: { min: millis(options.poll?.min, 50), max: millis(options.poll?.max, 1_000) },
+  pollWhileListening: millis(options.poll?.whileListening, 5_000)
 })
 
 const makePorts = <DB>(

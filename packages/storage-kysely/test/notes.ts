@@ -1,3 +1,4 @@
+import type { AppLogger } from "@eventlog-server/core"
 import { Schema } from "effect"
 import { EventGroup, EventLog } from "effect/eventlog"
 
@@ -14,3 +15,6 @@ export const schema = EventLog.schema(Notes)
 export interface NotesDatabase {
   readonly notes: { readonly place: number; readonly text: string }
 }
+
+/** What these tests provoke is no news. */
+export const silent: AppLogger = { debug() {}, info() {}, warn() {}, error() {} }

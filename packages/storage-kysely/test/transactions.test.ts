@@ -10,11 +10,9 @@ import { type Kysely, sql, type Transaction } from "kysely"
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest"
 import { currentTransaction, kyselyBackend, OuterDatabaseError, RevokedTransactionError } from "../src/index.ts"
 import { databases, type TestDatabase } from "./databases/databases.ts"
-import { Notes, type NotesDatabase, schema } from "./notes.ts"
+import { Notes, type NotesDatabase, schema, silent } from "./notes.ts"
 
 type Options = CreateEventLogServerOptions<typeof Notes, Transaction<NotesDatabase>>
-
-const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} }
 
 const createNotes = (db: Kysely<NotesDatabase>) =>
   db.schema

@@ -1,4 +1,4 @@
-import { Data, Effect, Queue, Random, Schedule } from "effect"
+import { Data, Effect, Queue, Random } from "effect"
 import type { ActiveStores } from "./ActiveStores.ts"
 
 /** What is needed of a connection that listens; `pg.Client` has it. */
@@ -50,8 +50,8 @@ const listenOnce = (
         duration: "10 seconds",
         orElse: () => Effect.fail(new ListenError({ cause: new Error("The connection doesn't answer") }))
       }),
-      Effect.repeat(Schedule.spaced(keepAlive)),
-      Effect.andThen(Effect.never)
+      Effect.delay(keepAlive),
+      Effect.forever
     )
     const isLost = Effect.flatMap(Queue.take(lost), (cause) => Effect.fail(new ListenError({ cause })))
     return yield* Effect.raceFirst(isLost, isAlive)

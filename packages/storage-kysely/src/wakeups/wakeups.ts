@@ -19,15 +19,13 @@ export interface WakeupOptions {
   readonly listen: Listen | undefined
   readonly channel: string
   readonly poll: PollMillis
+  readonly pollWhileListening: number
 }
-
-/** How often stores are looked at while a connection listens: for notifications that were never sent. */
-const safetyPoll: PollMillis = { min: 5_000, max: 5_000 }
 
 /** Wake-ups of a node, until the scope closes: one connection or one poll, however many stores are listened to. */
 export const makeWakeups = Effect.fnUntraced(function* (
   database: Database,
-  { channel, listen, poll: pauses }: WakeupOptions
+  { channel, listen, poll: pauses, pollWhileListening }: WakeupOptions
 ): Effect.fn.Return<Wakeups, never, Scope.Scope> {
   const { notify } = database.dialect
   const activity = Latch.makeUnsafe(false)
@@ -45,7 +43,11 @@ export const makeWakeups = Effect.fnUntraced(function* (
       })
     )
   }
-  yield* Effect.forkScoped(poll(database, stores, activity, () => (isListening ? safetyPoll : pauses)))
+  yield* Effect.forkScoped(
+    poll(database, stores, activity, () =>
+      isListening ? { min: pollWhileListening, max: pollWhileListening } : pauses
+    )
+  )
   return {
     of: (storeId) => stores.wakeups(storeId),
     changed: (storeId) => {

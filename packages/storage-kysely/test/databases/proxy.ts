@@ -5,6 +5,8 @@ import type { Outage } from "@eventlog-server/core/conformance"
 /** A way to a server that can be cut off. */
 export interface Proxy extends Outage {
   readonly port: number
+  /** The next request with a text arrives, and its answer is lost together with the connection. */
+  readonly loseAnswerTo: (text: string) => void
   readonly close: () => Promise<void>
 }
 
@@ -12,6 +14,7 @@ export interface Proxy extends Outage {
 export const openProxy = async (host: string, port: number): Promise<Proxy> => {
   const sockets = new Set<Socket>()
   let isCut = false
+  let unanswered: string | undefined
   const pass = (from: Socket, to: Socket) => {
     sockets.add(from)
     from.pipe(to)
@@ -25,6 +28,13 @@ export const openProxy = async (host: string, port: number): Promise<Proxy> => {
     if (isCut) return client.destroy()
     const upstream = connect(port, host)
     pass(client, upstream)
+    client.on("data", (chunk) => {
+      if (unanswered === undefined || !chunk.includes(unanswered)) return
+      unanswered = undefined
+      upstream.unpipe(client)
+      upstream.on("data", () => client.destroy())
+      upstream.resume()
+    })
     pass(upstream, client)
   })
   server.listen(0, "127.0.0.1")
@@ -34,6 +44,9 @@ export const openProxy = async (host: string, port: number): Promise<Proxy> => {
   }
   return {
     port: (server.address() as AddressInfo).port,
+    loseAnswerTo: (text) => {
+      unanswered = text
+    },
     begin: async () => {
       isCut = true
       cut()

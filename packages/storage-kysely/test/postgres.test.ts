@@ -1,0 +1,147 @@
+import { allowAll, createEventLogServer, FeedStore } from "@eventlog-server/core"
+import { Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
+import { EventJournal, EventLogMessage } from "effect/eventlog"
+import { Kysely, PostgresDialect, sql } from "kysely"
+import { Client, Pool } from "pg"
+import { describe, expect, it, onTestFinished } from "vitest"
+import { ensureSchema, type KyselyBackendOptions, kyselyBackend } from "../src/index.ts"
+import { databases } from "./databases/databases.ts"
+import { dropSchema, freshSchema, openPostgres, postgresUrl } from "./databases/postgres.ts"
+import { openProxy } from "./databases/proxy.ts"
+import { type NotesDatabase, schema, silent } from "./notes.ts"
+
+const away = databases.find(({ name }) => name === "postgres")?.away
+
+const storeId = EventLogMessage.StoreId.make("store")
+
+const makeRecord = () => ({
+  entry: new EventJournal.Entry(
+    { id: EventJournal.makeEntryIdUnsafe(), event: "Noted", primaryKey: "k", payload: new Uint8Array(8) },
+    { disableChecks: true }
+  ),
+  author: null,
+  transportOnly: false
+})
+
+/** A schema with the tables, until the test is over. */
+const openTables = async () => {
+  const db = openPostgres()
+  const name = freshSchema()
+  await ensureSchema(db, { dialect: "postgres", schema: name })
+  onTestFinished(async () => {
+    await dropSchema(db, name)
+    await db.destroy()
+  })
+  return { db, schema: name }
+}
+
+/** The feeds of a node that is told of changes, and never looks by itself. */
+const openNode = async (options: Pick<KyselyBackendOptions<unknown>, "db" | "schema" | "listen">) => {
+  const scope = Scope.makeUnsafe()
+  onTestFinished(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  const poll = { min: "1 hour", max: "1 hour", whileListening: "1 hour" } as const
+  const { layer } = kyselyBackend({ ...options, dialect: "postgres", poll })
+  const quiet = Layer.provide(layer, Logger.layer([]))
+  return Context.get(await Effect.runPromise(Layer.buildWithScope(quiet, scope)), FeedStore)
+}
+
+const append = (feeds: FeedStore["Service"]) => Effect.runPromise(feeds.append(storeId, [makeRecord()]))
+
+/** Waits until a reader that looks when it is woken has seen the head. */
+const untilHead = (feeds: FeedStore["Service"], head: number) =>
+  Effect.runPromise(
+    feeds.wakeups(storeId).pipe(
+      Stream.mapEffect(() => feeds.read(storeId, 1, { maxEntries: 1, maxBytes: 1 })),
+      Stream.takeUntil((page) => page.head >= head),
+      Stream.runDrain
+    )
+  )
+
+describe.skipIf(away !== undefined)("PostgreSQL", () => {
+  it("wakes readers of another node when its listening connection is killed and entries are committed meanwhile", async () => {
+    const tables = await openTables()
+    const clients: Array<Client> = []
+    const listen = () => {
+      const client = new Client(postgresUrl)
+      clients.push(client)
+      return client
+    }
+    const writer = await openNode({ ...tables, listen: () => new Client(postgresUrl) })
+    const reader = await openNode({ ...tables, listen })
+    await append(writer)
+    await untilHead(reader, 1)
+
+    for (const head of [2, 3, 4]) {
+      const woken = untilHead(reader, head)
+      const connections = clients.length
+      const [{ processID } = {}] = clients.slice(-1) as unknown as ReadonlyArray<{ readonly processID?: number }>
+      await sql`select pg_terminate_backend(${processID})`.execute(tables.db)
+      await append(writer)
+      await woken
+      expect(clients.length).toBeGreaterThan(connections)
+      // The next one is killed when it listens.
+      await expect
+        .poll(async () => {
+          const { rows } = await sql`select 1 from pg_stat_activity where query ilike 'listen%' and pid = ${
+            (clients.at(-1) as unknown as { readonly processID?: number })?.processID ?? 0
+          }`.execute(tables.db)
+          return rows.length
+        })
+        .toBe(1)
+    }
+  })
+
+  it("listens on one connection, however many stores there are", async () => {
+    const tables = await openTables()
+    let connections = 0
+    const listen = () => {
+      connections++
+      return new Client(postgresUrl)
+    }
+    const node = await openNode({ ...tables, listen })
+    const pulls = Array.from({ length: 500 }, (_, index) =>
+      Stream.runHead(node.wakeups(EventLogMessage.StoreId.make(`store ${index}`)))
+    )
+    await Effect.runPromise(Effect.all(pulls, { concurrency: "unbounded" }))
+    expect(connections).toBeLessThanOrEqual(1)
+  })
+
+  it("runs a handler's transaction once when the answer to its commit is lost", async () => {
+    const tables = await openTables()
+    const { hostname, port } = new URL(postgresUrl)
+    const proxy = await openProxy(hostname, Number(port || 5432))
+    onTestFinished(proxy.close)
+    const url = new URL(postgresUrl)
+    url.host = `127.0.0.1:${proxy.port}`
+    const pool = new Pool({ connectionString: url.href, options: `-c search_path=${tables.schema}` })
+    pool.on("error", () => {})
+    pool.on("connect", (client) => client.on("error", () => {}))
+    const db = new Kysely<NotesDatabase>({ dialect: new PostgresDialect({ pool }) })
+    await db.schema.createTable("notes").addColumn("place", "integer").addColumn("text", "text").execute()
+    let runs = 0
+    const server = createEventLogServer({
+      schema,
+      handlers: {
+        Noted: async ({ payload, transaction }) => {
+          runs++
+          await transaction.insertInto("notes").values({ place: runs, text: payload.text }).execute()
+          if (payload.text === "two" && runs === 2) proxy.loseAnswerTo("commit")
+        }
+      },
+      backend: kyselyBackend({ db, dialect: "postgres", schema: tables.schema, transactionalHandlers: true }),
+      auth: allowAll,
+      logger: silent
+    })
+    onTestFinished(async () => {
+      await server.close()
+      await db.destroy()
+    })
+    for (const [index, text] of ["one", "two", "three"].entries()) {
+      await server.write({ storeId, event: "Noted", payload: { key: "k", text } })
+      await server.processed({ storeId, sequence: index + 1 })
+    }
+    const notes = await db.selectFrom("notes").select("text").orderBy("place").execute()
+    expect(notes.map(({ text }) => text)).toEqual(["one", "two", "three"])
+    expect(runs).toBeGreaterThan(3)
+  })
+})
