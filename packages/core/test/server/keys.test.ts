@@ -97,7 +97,7 @@ describe("losing access", () => {
     const here = await startServer({ backend })
     const there = await startServer({ backend, reauthorizeInterval: 20 })
     await here.server.assign({ publicKey: "A", storeId })
-    const devices = [await openDevice(here.url), await openDevice(there.url)]
+    const devices = [await openDevice(here.url), await openDevice(here.url), await openDevice(there.url)]
     for (const device of devices) await device.subscribe("A")
     await here.server.remove("A")
     for (const device of devices) {
