@@ -77,7 +77,7 @@ describe("conflicts", () => {
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(
-          fc.array(step, { maxLength: 40 }),
+          fc.array(step, { maxLength: 40, size: "max" }),
           fc.integer({ min: 1, max: 10 }),
           fc.nat(6),
           (steps, pageSize, maxConflicts) =>

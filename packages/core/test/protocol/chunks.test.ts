@@ -163,7 +163,7 @@ describe("ChunkJoiner", () => {
       .tuple(fc.nat(5), fc.nat(8), fc.nat(8), fc.nat(24 * KiB))
       .map(([id, index, total, size]) => chunk(id, index, total, new Uint8Array(size)))
     fc.assert(
-      fc.property(fc.array(anyChunk, { maxLength: 40 }), (chunks) => {
+      fc.property(fc.array(anyChunk, { maxLength: 40, size: "max" }), (chunks) => {
         const joiner = new ChunkJoiner(limits)
         const held = new Map<number, number>()
         for (const part of chunks) {

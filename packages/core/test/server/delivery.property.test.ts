@@ -166,7 +166,7 @@ it("delivers every entry once and in order, whatever writers, subscribers, curso
   const nodes = [await startServer({ backend }), await startServer({ backend })] as const
   let run = 0
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: "max" }), async (steps) => {
       const scene = await new Scene(nodes, `store ${run++}`).open()
       for (const step of steps) await scene.perform(step)
       await scene.verify()

@@ -142,13 +142,18 @@ describe("writing", () => {
     ["the end of time", withIdBytes(todoAdded("bad"), 0, 255, 255, 255, 255, 255, 255), "ClockSkew", true],
     ["U+0000", todoAdded("a\u0000b"), "BadEntry", false]
   ])("refuses an entry id or name that no feed may hold: %s", async (_, bad, reason, retryable) => {
-    const { server, url } = await startServer()
+    const asked: Array<string> = []
+    const { server, url } = await startServer({ auth: { read: () => {}, write: () => void asked.push("write") } })
     await server.assign({ publicKey: "A", storeId })
     const device = await openDevice(url)
-    const answer = await device.write("A", [todoAdded("good"), bad])
-    expect(answer).toMatchObject({ _tag: "Error", code: "InvalidRequest", reason, retryable })
-    expect(answer).toMatchObject({ entryIds: [Uint8Array.from(bad.id)] })
+    for (const entries of [[todoAdded("good"), bad], [bad]]) {
+      const answer = await device.write("A", entries)
+      expect(answer).toMatchObject({ _tag: "Error", code: "InvalidRequest", reason, retryable })
+      expect(answer).toMatchObject({ entryIds: [Uint8Array.from(bad.id)] })
+    }
     expect(await readAll(server, storeId)).toEqual([])
+    // Nor need the app's own check be ready for such entries.
+    expect(asked).toEqual([])
   })
 
   it("accepts an id that is 23 hours ahead", async () => {
