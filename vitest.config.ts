@@ -33,7 +33,7 @@ export default defineConfig(({ mode }) => {
       // Vitest would leave a core to itself, which on two cores makes one worker of all of it.
       maxWorkers: Math.max(2, availableParallelism() - 1),
       env: long ? { EVENTLOG_TEST_LONG: "1" } : {},
-      testTimeout: long ? 10 * minute : minute,
+      testTimeout: long ? 30 * minute : minute,
       hookTimeout: minute,
       // A busy machine takes its time; what waits for something that never comes fails all the same.
       expect: { poll: { timeout: minute / 2 } },
