@@ -9,6 +9,9 @@ import { dropSchema, freshSchema, openPostgres, postgresUrl, requirePostgres } f
 import { openProxy } from "./databases/proxy.ts"
 import { openSqlite, temporaryFolder } from "./databases/sqlite.ts"
 
+/** An outage may leave a lease behind, which tests can wait for. */
+const leaseTime = "5 seconds"
+
 /** Outages are what these tests provoke: they are no news. */
 const layerQuiet = Logger.layer([])
 
@@ -30,7 +33,7 @@ const openPostgresNodes = async (listens: boolean): Promise<BackendHarness> => {
   const node = () => {
     const db = openPostgres({ connectionString })
     const listen = () => new Client({ connectionString })
-    const { layer } = kyselyBackend({ db, dialect: "postgres", schema, ...(listens ? { listen } : {}) })
+    const { layer } = kyselyBackend({ db, dialect: "postgres", schema, leaseTime, ...(listens ? { listen } : {}) })
     return { db, layer: Layer.provide(layer, layerQuiet) }
   }
   const [one, other] = [node(), node()]
@@ -56,7 +59,8 @@ const openSqliteNodes = async (journal: "wal" | "delete"): Promise<BackendHarnes
   const node = () => openSqlite(file, { journal, timeout: 0 })
   const [one, other] = [node(), node()]
   await ensureSchema(one, { dialect: "sqlite" })
-  const layerOf = (db: Kysely<unknown>) => Layer.provide(kyselyBackend({ db, dialect: "sqlite" }).layer, layerQuiet)
+  const layerOf = (db: Kysely<unknown>) =>
+    Layer.provide(kyselyBackend({ db, dialect: "sqlite", leaseTime }).layer, layerQuiet)
   const intruder = new Database(file)
   return {
     layer: layerOf(one),

@@ -10,6 +10,7 @@ export const sqlite: StorageKind = {
 
     const database = new Database(url)
     database.pragma("journal_mode = wal")
+    database.pragma("synchronous = full")
     const db = new Kysely({ dialect: new SqliteDialect({ database }) })
     await ensureSchema(db, { dialect: "sqlite" })
     return { backend: kyselyBackend({ db, dialect: "sqlite" }), close: () => db.destroy() }

@@ -1,5 +1,5 @@
 import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core"
-import { Effect, Option, type Scope } from "effect"
+import { Effect, Option, Schedule, type Scope } from "effect"
 import { type RawBuilder, sql } from "kysely"
 import { beforeLeaving } from "../database/beforeLeaving.ts"
 import { attempt, type Database } from "../database/Database.ts"
@@ -74,6 +74,19 @@ const keep = (database: Database, held: Held, leaseMillis: number): Effect.Effec
     }
   })
 
+/**
+ * Gives back a lease that may have been taken, though nobody was told so: as soon as the database answers again, and at
+ * the latest when it has run out anyway.
+ */
+const giveBackUnknown = (database: Database, held: Held, leaseMillis: number): Effect.Effect<void> =>
+  execute(database, free(database, held)).pipe(
+    Effect.retry(Schedule.spaced(Math.min(1_000, leaseMillis / 10))),
+    Effect.timeoutOption(leaseMillis),
+    Effect.interruptible,
+    Effect.forkDetach,
+    Effect.asVoid
+  )
+
 /** How long giving a lease back may take; where that fails it runs out by itself. */
 const releaseMillis = 5_000
 
@@ -100,7 +113,8 @@ export const lease = (
 ): Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope> =>
   Effect.gen(function* () {
     const held: Held = { storeId, token: crypto.randomUUID() }
-    const cursor = yield* Effect.acquireRelease(take(database, held, leaseMillis), (cursor) =>
+    const taken = Effect.tapError(take(database, held, leaseMillis), () => giveBackUnknown(database, held, leaseMillis))
+    const cursor = yield* Effect.acquireRelease(taken, (cursor) =>
       cursor === undefined ? Effect.void : release(database, held)
     )
     if (cursor === undefined) return Option.none()
