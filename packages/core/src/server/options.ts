@@ -12,7 +12,10 @@ export interface ServerOptions {
   readonly sessionAuth?: "required" | "off" | undefined
   /** Bounds to set otherwise than `defaultLimits`. */
   readonly limits?: Partial<Limits> | undefined
-  /** How often live subscriptions and proved keys are checked again. @default 30 seconds */
+  /**
+   * How often live subscriptions and proved keys are checked again, and whether the backend got a new id.
+   * @default 30 seconds
+   */
   readonly reauthorizeInterval?: Duration.Input | undefined
   /** How long an auth or enroll callback may take before it counts as an outage. @default 10 seconds */
   readonly authTimeout?: Duration.Input | undefined

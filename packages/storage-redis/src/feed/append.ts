@@ -29,7 +29,7 @@ const pack = (records: ReadonlyArray<FeedRecord>): Buffer => {
   const packed = Buffer.allocUnsafe(size)
   let end = 0
   for (const record of records) {
-    packed.set(bucketDigest(record.entry.event, record.entry.primaryKey), end)
+    packed.write(bucketDigest(record.entry.event, record.entry.primaryKey), end, "hex")
     const begin = end + headerBytes
     const next = writeRecord(record, packed, begin)
     packed.writeUInt32BE(next - begin, begin - 4)

@@ -17,7 +17,7 @@ const argumentsOf = ({
   replayableOnly,
   toSequence
 }: BucketRange): ReadonlyArray<Argument> => {
-  const digests = Array.from(new Set(events), (event) => bucketDigest(event, primaryKey))
+  const digests = Array.from(new Set(events), (event) => Buffer.from(bucketDigest(event, primaryKey), "hex"))
   return [
     fromSequence,
     toSequence,

@@ -18,17 +18,21 @@ const isServerAuthored = 2
 export const maxRecordBytes = ({ author, entry }: FeedRecord): number =>
   textAt + 3 * (entry.event.length + entry.primaryKey.length + (author?.length ?? 0)) + entry.payload.byteLength
 
+const writeText = (text: string, buffer: Buffer, lengthAt: number, offset: number): number => {
+  const bytes = buffer.write(text, offset)
+  buffer.writeUInt32BE(bytes, lengthAt)
+  return offset + bytes
+}
+
 /** Writes a record into a buffer at `offset`; answers the end of it. */
 export const writeRecord = ({ author, entry, transportOnly }: FeedRecord, buffer: Buffer, offset: number): number => {
   buffer.writeUInt32BE(entryBytes(entry), offset)
   buffer.set(entry.id, offset + idAt)
   buffer[offset + flagsAt] = (transportOnly ? isTransportOnly : 0) | (author === null ? isServerAuthored : 0)
-  let end = offset + textAt
-  for (const [index, text] of [entry.event, entry.primaryKey, author ?? ""].entries()) {
-    const bytes = buffer.write(text, end)
-    buffer.writeUInt32BE(bytes, offset + lengthsAt + 4 * index)
-    end += bytes
-  }
+  const lengths = offset + lengthsAt
+  let end = writeText(entry.event, buffer, lengths, offset + textAt)
+  end = writeText(entry.primaryKey, buffer, lengths + 4, end)
+  end = writeText(author ?? "", buffer, lengths + 8, end)
   buffer.set(entry.payload, end)
   return end + entry.payload.byteLength
 }
