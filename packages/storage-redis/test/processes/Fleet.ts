@@ -23,10 +23,8 @@ export class Fleet {
   /** @param script the server's @param redis the url of Redis */
   static async start(script: URL, redis: string, devices: number): Promise<Fleet> {
     const flags = ["--storage", "redis", "--url", redis, "--session-auth", "off", "--map", "device=store"]
-    const servers = [
-      await startServer(script, [...flags, "--port", "0"]),
-      await startServer(script, [...flags, "--port", "0"])
-    ]
+    const start = () => startServer(script, [...flags, "--port", "0"])
+    const servers = await Promise.all([start(), start()])
     return new Fleet(script, flags, servers, devices)
   }
 
