@@ -44,7 +44,8 @@ const makeNode = Effect.fnUntraced(function* (
 ): Effect.fn.Return<RedisNode, never, Scope.Scope> {
   const listed = new ListedStores()
   const wakeups = yield* makeWakeups(redis, () => listed.clear())
-  return { redis, keys, identity: new Identity(redis, keys), seen: new SeenEntries(), listed, wakeups }
+  const scope = yield* Effect.scope
+  return { redis, keys, identity: new Identity(redis, keys), seen: new SeenEntries(), listed, wakeups, scope }
 })
 
 const makePorts = Effect.fnUntraced(function* (

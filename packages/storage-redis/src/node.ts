@@ -1,3 +1,4 @@
+import type { Scope } from "effect"
 import type { Redis } from "./client.ts"
 import type { Identity } from "./feed/identity.ts"
 import type { ListedStores } from "./feed/ListedStores.ts"
@@ -13,4 +14,6 @@ export interface RedisNode {
   readonly seen: SeenEntries
   readonly listed: ListedStores
   readonly wakeups: Wakeups
+  /** The life of the node. */
+  readonly scope: Scope.Scope
 }

@@ -4,13 +4,16 @@ import { redisBackend } from "../src/index.ts"
 import { RedisCluster } from "./servers/RedisCluster.ts"
 import { RedisServer } from "./servers/RedisServer.ts"
 
+/** Short: a lease whose taking was not answered holds its store up for as long. */
+const leaseTime = "10 seconds"
+
 const openServer = async (): Promise<BackendHarness> => {
   const server = await RedisServer.start()
   const [one, other] = [new Redis(server.url), new Redis(server.url)]
   for (const redis of [one, other]) redis.on("error", () => {})
   return {
-    layer: redisBackend({ redis: one }).layer,
-    peer: redisBackend({ redis: other }).layer,
+    layer: redisBackend({ redis: one, leaseTime }).layer,
+    peer: redisBackend({ redis: other, leaseTime }).layer,
     expireLease: async (storeId) => {
       await one.hset(`eventlog:{store:${storeId}}:state`, "until", 0)
     },
@@ -28,8 +31,8 @@ const openCluster = async (): Promise<BackendHarness> => {
   const [one, other] = [cluster.connect(), cluster.connect()]
   for (const redis of [one, other]) redis.on("error", () => {})
   return {
-    layer: redisBackend({ redis: one }).layer,
-    peer: redisBackend({ redis: other }).layer,
+    layer: redisBackend({ redis: one, leaseTime }).layer,
+    peer: redisBackend({ redis: other, leaseTime }).layer,
     expireLease: async (storeId) => {
       await one.hset(`eventlog:{store:${storeId}}:state`, "until", 0)
     },

@@ -12,10 +12,13 @@ local function isMine()
 end
 `
 
-/** Takes the lease if nobody has it, and answers the cursor; nothing where somebody has, or the store was erased. */
+/**
+ * Takes the lease if nobody else has it, and answers the cursor; nothing where somebody has, or the store was erased. Asked
+ * again, since an answer was lost on the way, it answers the same.
+ */
 export const takeScript = script(`${prelude}
-local stored = redis.call('HMGET', state, 'erased', 'until', 'cursor')
-if stored[1] or (stored[2] and tonumber(stored[2]) > now) then return false end
+local stored = redis.call('HMGET', state, 'erased', 'until', 'cursor', 'holder')
+if stored[1] or (stored[2] and tonumber(stored[2]) > now and stored[4] ~= holder) then return false end
 redis.call('HSET', state, 'holder', holder, 'until', string.format('%d', now + ARGV[2]))
 return tonumber(stored[3] or 0)
 `)

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core"
-import { Effect, Option, type Scope } from "effect"
+import { Effect, Option, Schedule, type Scope } from "effect"
 import { attempt } from "../errors.ts"
 import type { RedisNode } from "../node.ts"
 import { run } from "../script.ts"
@@ -15,9 +15,21 @@ const renew = (renewed: Effect.Effect<boolean, StorageError>, leaseMillis: numbe
     Effect.asVoid
   )
 
+/** Gives a lease back as soon as the server answers, unless the node ends before. */
+const giveBackLater = (giveBack: Effect.Effect<unknown, StorageError>, node: Scope.Scope): Effect.Effect<unknown> =>
+  giveBack.pipe(
+    Effect.retry({ schedule: Schedule.spaced(100), while: ({ retryable }) => retryable }),
+    Effect.ignore,
+    Effect.forkIn(node)
+  )
+
+/** Gives a lease back, and waits for it no longer than a shutdown should. What is not given back runs out. */
+const giveBackSoon = (giveBack: Effect.Effect<unknown, StorageError>): Effect.Effect<void> =>
+  Effect.ignore(Effect.timeoutOption(Effect.interruptible(giveBack), "2 seconds"))
+
 /** Takes the lease of a store for as long as the scope is open. */
 export const takeLease = (
-  { keys, redis }: Pick<RedisNode, "keys" | "redis">,
+  { keys, redis, scope }: RedisNode,
   storeId: StoreId,
   leaseMillis: number
 ): Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope> =>
@@ -25,10 +37,14 @@ export const takeLease = (
     const state = [keys.store(storeId).state]
     const holder = randomUUID()
 
+    const giveBack = attempt("StoreProgress.lease", () => run(redis, releaseScript, state, [holder]))
+    const take = attempt("StoreProgress.lease", () => run(redis, takeScript, state, [holder, leaseMillis]))
+
     const cursor = yield* Effect.acquireRelease(
-      attempt("StoreProgress.lease", () => run(redis, takeScript, state, [holder, leaseMillis])),
-      // Where it can't be given back, it runs out.
-      () => Effect.ignore(attempt("StoreProgress.lease", () => run(redis, releaseScript, state, [holder])))
+      // It may have been taken, and the answer lost: then nobody would process the store until it runs out.
+      Effect.onError(take, () => giveBackLater(giveBack, scope)),
+      () => giveBackSoon(giveBack),
+      { interruptible: true }
     )
     if (cursor === null) return Option.none()
 
