@@ -7,7 +7,7 @@ import {
   StoreProgress
 } from "@eventlog-server/core"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
-import type { Redis } from "./client.ts"
+import type { AppRedis } from "./client.ts"
 import { warnOfSettings } from "./durability.ts"
 import { makeFeedAdmin } from "./feed/feedAdmin.ts"
 import { makeFeedStore } from "./feed/feedStore.ts"
@@ -26,20 +26,20 @@ export interface RedisBackendOptions {
    * The app's ioredis client, a `Redis` or a `Cluster`, which is neither closed nor reconfigured; or a function that makes
    * one, which is closed when the server is.
    */
-  readonly redis: Redis | (() => Redis)
+  readonly redis: AppRedis | (() => AppRedis)
   /** What the names of all keys and channels begin with; no braces. @default "eventlog:" */
   readonly prefix?: string | undefined
   /** How long a node that died keeps others from processing its stores. @default 30 seconds */
   readonly leaseTime?: Duration.Input | undefined
 }
 
-const open = (redis: RedisBackendOptions["redis"]): Effect.Effect<Redis, never, Scope.Scope> =>
+const open = (redis: RedisBackendOptions["redis"]): Effect.Effect<AppRedis, never, Scope.Scope> =>
   typeof redis === "function"
     ? Effect.acquireRelease(Effect.sync(redis), (client) => Effect.sync(() => client.disconnect()))
     : Effect.succeed(redis)
 
 const makeNode = Effect.fnUntraced(function* (
-  redis: Redis,
+  redis: AppRedis,
   keys: Keys
 ): Effect.fn.Return<RedisNode, never, Scope.Scope> {
   const listed = new ListedStores()

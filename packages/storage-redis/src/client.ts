@@ -34,11 +34,11 @@ export interface Subscriber {
 }
 
 /** The app's ioredis client. */
-export type Redis = RedisConnection | RedisCluster
+export type AppRedis = RedisConnection | RedisCluster
 
 /** Whether a client speaks to a cluster. */
-export const isCluster = (redis: Redis): redis is RedisCluster => redis.isCluster
+export const isCluster = (redis: AppRedis): redis is RedisCluster => redis.isCluster
 
 /** The servers that hold the data. */
-export const mastersOf = (redis: Redis): ReadonlyArray<RedisClient> =>
+export const mastersOf = (redis: AppRedis): ReadonlyArray<RedisClient> =>
   isCluster(redis) ? redis.nodes("master") : [redis]

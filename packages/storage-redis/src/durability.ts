@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { mastersOf, type Redis, type RedisClient } from "./client.ts"
+import { type AppRedis, mastersOf, type RedisClient } from "./client.ts"
 
 /** What an app should know of a server's settings, said as warnings. */
 const warningsOf = (settings: ReadonlyMap<string, string>): ReadonlyArray<string> => {
@@ -26,7 +26,7 @@ const readSettings = async (server: RedisClient): Promise<ReadonlyMap<string, st
  * Warns where an acknowledged entry wouldn't survive a crash of Redis, or a full memory. Servers that keep their settings
  * to themselves, as managed ones do, are warned of too: somebody has to look.
  */
-export const warnOfSettings = (redis: Redis): Effect.Effect<void> =>
+export const warnOfSettings = (redis: AppRedis): Effect.Effect<void> =>
   Effect.tryPromise(async () => {
     // A cluster knows its servers once it answered something.
     await redis.callBuffer("ping", [])

@@ -1,2 +1,2 @@
 export { type RedisBackendOptions, redisBackend } from "./backend.ts"
-export type { Redis, RedisClient, RedisCluster, RedisConnection, Subscriber } from "./client.ts"
+export type { AppRedis, RedisClient, RedisCluster, RedisConnection, Subscriber } from "./client.ts"

@@ -1,5 +1,5 @@
 import type { Scope } from "effect"
-import type { Redis } from "./client.ts"
+import type { AppRedis } from "./client.ts"
 import type { Identity } from "./feed/identity.ts"
 import type { ListedStores } from "./feed/ListedStores.ts"
 import type { SeenEntries } from "./feed/SeenEntries.ts"
@@ -8,7 +8,7 @@ import type { Wakeups } from "./wakeups/Wakeups.ts"
 
 /** What the ports of one node share. */
 export interface RedisNode {
-  readonly redis: Redis
+  readonly redis: AppRedis
   readonly keys: Keys
   readonly identity: Identity
   readonly seen: SeenEntries

@@ -25,10 +25,12 @@ const report = ({ identity, seen }: RedisNode, storeId: StoreId): Effect.Effect<
           last.remoteId === undefined ? identity.rotate() : identity.replace(last.remoteId)
         )
       ),
-      Effect.catch((error) => Effect.logError("The backend could not be given a new id: call rotateId", error)),
+      // The next call notices it again.
+      Effect.tapError(() => Effect.sync(() => seen.see(storeId, last))),
+      Effect.catch((error) => Effect.logError("The backend could not be given a new id yet", error)),
       Effect.annotateLogs({ storeId, lostSequence: last.sequence })
     )
-  })
+  }).pipe(Effect.uninterruptible)
 
 /** Reports when Redis lost an entry that this node has seen. The call fails for now; the next one meets the new history. */
 export const noticingLoss =

@@ -1,5 +1,5 @@
 import { Effect, type Scope } from "effect"
-import { isCluster, type Redis, type RedisConnection, type Subscriber } from "../client.ts"
+import { type AppRedis, isCluster, type RedisConnection, type Subscriber } from "../client.ts"
 import { Wakeups } from "./Wakeups.ts"
 
 /**
@@ -9,7 +9,7 @@ import { Wakeups } from "./Wakeups.ts"
 const clusterInterval = "30 seconds"
 
 /** Any server of a cluster hears what is published on any other. */
-const serverOf = (redis: Redis): RedisConnection => {
+const serverOf = (redis: AppRedis): RedisConnection => {
   if (!isCluster(redis)) return redis
   const servers = redis.nodes("all")
   const server = servers[Math.floor(Math.random() * servers.length)]
@@ -17,12 +17,12 @@ const serverOf = (redis: Redis): RedisConnection => {
   return server
 }
 
-const openSubscriber = (redis: Redis): Subscriber =>
+const openSubscriber = (redis: AppRedis): Subscriber =>
   serverOf(redis).duplicate({ retryStrategy: null, maxRetriesPerRequest: null, lazyConnect: false })
 
 /** Opens the connection that hears of commits, until the scope closes. */
 export const makeWakeups = Effect.fnUntraced(function* (
-  redis: Redis,
+  redis: AppRedis,
   onConnected: () => void
 ): Effect.fn.Return<Wakeups, never, Scope.Scope> {
   const wakeups = yield* Effect.acquireRelease(
