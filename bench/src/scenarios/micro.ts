@@ -1,6 +1,7 @@
-import { fork } from "node:child_process"
+import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import type { Benchmark, Contender, Measurement, Role } from "../benchmark.ts"
+import { promisify } from "node:util"
+import type { Benchmark, Contender, Role } from "../benchmark.ts"
 import type { MicroName } from "../micro/main.ts"
 import type { Scenario } from "./scenario.ts"
 
@@ -10,12 +11,11 @@ const script = fileURLToPath(new URL("../micro/main.ts", import.meta.url))
 const microContender = (role: Role, label: string, name: MicroName, seconds: number): Contender => ({
   role,
   label,
-  measure: () =>
-    new Promise<Measurement>((resolve, reject) => {
-      const child = fork(script, [name, String(seconds)])
-      child.once("message", (measurement: Measurement) => resolve(measurement))
-      child.once("exit", (code) => reject(new Error(`${name} ended with ${code}`)))
-    })
+  measure: async () => {
+    const args = [...process.execArgv, script, name, String(seconds)]
+    const { stdout } = await promisify(execFile)(process.execPath, args)
+    return { value: Number(stdout) }
+  }
 })
 
 /** Single steps on the way of an entry, without sockets. */
