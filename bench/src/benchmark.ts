@@ -20,7 +20,7 @@ export interface Contender {
 
 /** The same work for every contender. */
 export interface Benchmark {
-  /** Slash-separated, from the general to the special: `--only` takes the beginning of it. */
+  /** Slash-separated, from the general to the special: `--only` takes it, or the first parts of it. */
   readonly name: string
   /** Of `value`, such as `entries/s`. */
   readonly unit: string

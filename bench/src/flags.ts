@@ -18,7 +18,7 @@ export const usage = `Usage: npm run bench -- [flags]
 
   --quick          a few small cases, within two minutes
   --seconds N      measures each case this long
-  --only NAME      only what begins with this, such as fanout or ingest/postgres/64x1; repeatable
+  --only NAME      only this, or what it is the beginning of: ingest/postgres/64x1, ingest, fanout/100; repeatable
   --json           prints one JSON object instead of tables (npm run -s bench -- --json)
   --server FILE    another build of examples/server to measure, such as that of another checkout
   --profile DIR    writes CPU profiles of our server there

@@ -13,6 +13,9 @@ export interface Load {
   readonly end: () => void
 }
 
+/** For jobs that have no server of this bench: whose CPU that would be, it can't tell. */
+export const noServer: Pick<ServerProcess, "cpuSeconds"> = { cpuSeconds: () => 0 }
+
 /** Sends a load process to a server. Beside what it measured stand the CPU that it and the server used meanwhile. */
 export const startLoad = (job: Job, server: Pick<ServerProcess, "cpuSeconds">): Promise<Load> =>
   new Promise((resolve, reject) => {

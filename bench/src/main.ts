@@ -19,7 +19,8 @@ const flagsOrExit = (): Flags => {
 const selected = ({ only, profile, quick, seconds, server }: Flags): ReadonlyArray<Benchmark> => {
   const settings = { quick, seconds, ours: { script: server, profileTo: profile } }
   const all = scenarios.flatMap((scenario) => scenario(settings))
-  return only.length === 0 ? all : all.filter(({ name }) => only.some((beginning) => name.startsWith(beginning)))
+  if (only.length === 0) return all
+  return all.filter(({ name }) => only.some((beginning) => name === beginning || name.startsWith(`${beginning}/`)))
 }
 
 const flags = flagsOrExit()

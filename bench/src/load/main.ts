@@ -4,10 +4,12 @@ import { makeClock } from "./clock.ts"
 import { type FanoutJob, fanout } from "./fanout.ts"
 import { type FillJob, fill } from "./fill.ts"
 import { type HoldJob, hold } from "./hold.ts"
+import { type InsertJob, insert } from "./insert.ts"
 import { type WriteJob, write } from "./write.ts"
+import { type XaddJob, xadd } from "./xadd.ts"
 
 /** What a load process can do. */
-export type Job = WriteJob | FanoutJob | FillJob | BootstrapJob | HoldJob
+export type Job = WriteJob | FanoutJob | FillJob | BootstrapJob | HoldJob | InsertJob | XaddJob
 
 /** What it tells the bench. */
 export type Told =
@@ -43,6 +45,10 @@ const perform = (job: Job): Promise<Record<string, number>> => {
       return bootstrap(job, clock)
     case "hold":
       return hold(job, clock)
+    case "insert":
+      return insert(job, clock)
+    case "xadd":
+      return xadd(job, clock)
   }
 }
 

@@ -2,6 +2,7 @@ import type { Benchmark, Contender, Measurement, Role } from "../benchmark.ts"
 import type { OursOptions } from "../contenders/ours.ts"
 import { startOurs } from "../contenders/ours.ts"
 import type { Server } from "../contenders/server.ts"
+import { type StorageInUse, type StorageName, storages } from "../contenders/storages.ts"
 
 /** What the command line asks of every scenario. */
 export interface Settings {
@@ -37,6 +38,23 @@ export const serverContender = (
     }
   }
 })
+
+/** A contender on a storage of its own, which is thrown away after each measurement. */
+export const onStorage = (name: StorageName, makeContender: (storage: () => StorageInUse) => Contender): Contender => {
+  let storage: StorageInUse | undefined
+  const contender = makeContender(() => storage!)
+  return {
+    ...contender,
+    measure: async () => {
+      storage = await storages[name]()
+      try {
+        return await contender.measure()
+      } finally {
+        await storage.close()
+      }
+    }
+  }
+}
 
 /** Ours, in memory. */
 export const startOursInMemory = (settings: Settings, options: Partial<OursOptions> = {}): Promise<Server> =>
