@@ -103,7 +103,11 @@ export class AppendQueue {
       Effect.tap((slots) =>
         slots.length === records.length ? Effect.void : Effect.die(new Error("The backend answered too few slots"))
       ),
-      Effect.withSpan("EventLogServer.append", { attributes: { storeId: this.storeId, entries: records.length } })
+      Effect.withSpan(
+        "EventLogServer.append",
+        { attributes: { storeId: this.storeId, entries: records.length } },
+        { captureStackTrace: false }
+      )
     )
   }
 

@@ -28,11 +28,17 @@ export const processPage = Effect.fnUntraced(
       : processInTransactions(environment, page, lease.transaction, patiently)
   },
   (effect, _environment, storeId, _lease, entries) =>
-    Effect.withSpan(effect, "eventlog.process", {
-      attributes: {
-        "eventlog.store": storeId,
-        "eventlog.first": entries[0]?.remoteSequence,
-        "eventlog.last": lastOf(entries)
-      }
-    })
+    effect.pipe(
+      Effect.withSpan(
+        "eventlog.process",
+        {
+          attributes: {
+            "eventlog.store": storeId,
+            "eventlog.first": entries[0]?.remoteSequence,
+            "eventlog.last": lastOf(entries)
+          }
+        },
+        { captureStackTrace: false }
+      )
+    )
 )

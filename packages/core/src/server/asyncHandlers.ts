@@ -61,6 +61,10 @@ export const layerAsyncHandlers = <Groups extends EventGroup.Any, Transaction = 
     EventLog.Registry
   >
 
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function"
+
+/** Calls a handler. One that answers at once costs no promise: most entries of a backlog are handled in between. */
 const runAsync = <Transaction>(
   handler: AnyHandler<Transaction>,
   input: Omit<HandlerInput<unknown>, "author" | "signal" | "transaction">,
@@ -69,11 +73,16 @@ const runAsync = <Transaction>(
   Effect.gen(function* () {
     const author = yield* CurrentAuthor
     const transaction = (yield* CurrentTransaction) as Transaction
-    return yield* Effect.tryPromise({
-      try: async (signal) => {
-        const call = () => handler({ ...input, author, signal, transaction })
-        return transaction === undefined || transactions === undefined ? call() : transactions.enter(transaction, call)
-      },
-      catch: (cause) => cause
+    return yield* Effect.callback<unknown, unknown>((resume, signal) => {
+      const fail = (cause: unknown) => resume(Effect.fail(cause))
+      const call = () => handler({ ...input, author, signal, transaction })
+      try {
+        const answer =
+          transaction === undefined || transactions === undefined ? call() : transactions.enter(transaction, call)
+        if (isThenable(answer)) answer.then((value) => resume(Effect.succeed(value)), fail)
+        else resume(Effect.succeed(answer))
+      } catch (cause) {
+        fail(cause)
+      }
     })
   })
