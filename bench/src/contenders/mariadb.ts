@@ -1,5 +1,5 @@
 import { createConnection } from "mysql2/promise"
-import type { StorageInUse } from "./storages.ts"
+import type { StorageInUse } from "./StorageInUse.ts"
 
 /** Where databases may be made: `MARIADB_URL`, or a server on this machine that wants no password. */
 const adminUrl = process.env.MARIADB_URL ?? "mysql://root@127.0.0.1:3306"

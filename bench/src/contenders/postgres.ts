@@ -1,5 +1,5 @@
 import pg from "pg"
-import type { StorageInUse } from "./storages.ts"
+import type { StorageInUse } from "./StorageInUse.ts"
 
 /** Where databases may be made: `POSTGRES_URL`, or a server on this machine that trusts everybody. */
 const adminUrl = process.env.POSTGRES_URL ?? "postgres://postgres@127.0.0.1:5432/postgres"

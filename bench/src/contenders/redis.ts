@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { StorageInUse } from "./storages.ts"
+import type { StorageInUse } from "./StorageInUse.ts"
 
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")

@@ -4,16 +4,7 @@ import { join } from "node:path"
 import { openMariadb } from "./mariadb.ts"
 import { openPostgres } from "./postgres.ts"
 import { openRedis } from "./redis.ts"
-
-/** A storage with nothing in it, for one server. */
-export interface StorageInUse {
-  /** What our server is started with. */
-  readonly flags: ReadonlyArray<string>
-  /** Where it is; "" in memory. */
-  readonly url: string
-  /** Throws everything away. */
-  readonly close: () => Promise<void>
-}
+import type { StorageInUse } from "./StorageInUse.ts"
 
 const openMemory = async (): Promise<StorageInUse> => ({
   flags: ["--storage", "memory"],

@@ -1,8 +1,9 @@
 import type { Benchmark, Contender, Measurement, Role } from "../benchmark.ts"
 import type { OursOptions } from "../contenders/ours.ts"
 import { startOurs } from "../contenders/ours.ts"
+import type { StorageInUse } from "../contenders/StorageInUse.ts"
 import type { Server } from "../contenders/server.ts"
-import { type StorageInUse, type StorageName, storages } from "../contenders/storages.ts"
+import { type StorageName, storages } from "../contenders/storages.ts"
 
 /** What the command line asks of every scenario. */
 export interface Settings {

@@ -1,0 +1,9 @@
+/** A storage with nothing in it, for one server. */
+export interface StorageInUse {
+  /** What our server is started with. */
+  readonly flags: ReadonlyArray<string>
+  /** Where it is; "" in memory. */
+  readonly url: string
+  /** Throws everything away. */
+  readonly close: () => Promise<void>
+}
