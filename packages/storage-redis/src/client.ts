@@ -1,10 +1,23 @@
 /** An argument of a command. Text is sent as UTF-8, a `Buffer` as it is. */
 export type Argument = string | number | Buffer
 
-/** What the backend needs of an ioredis client, in whichever version: a `Redis` or a `Cluster` fits. */
+/** What the backend needs of an ioredis client: a `Redis` or a `Cluster` fits. */
 export interface RedisClient {
-  readonly callBuffer: (command: string, args: Array<Argument>) => Promise<unknown>
+  readonly ping: () => Promise<unknown>
+  readonly config: (subcommand: "GET", name: string) => Promise<unknown>
 }
+
+/** Commands that every ioredis client has, and its types lack: what they answer is bytes. */
+interface Scripting {
+  readonly evalshaBuffer: (sha: string, keys: number, ...rest: ReadonlyArray<Argument>) => Promise<unknown>
+  readonly evalBuffer: (source: string, keys: number, ...rest: ReadonlyArray<Argument>) => Promise<unknown>
+}
+
+/**
+ * A client's commands for scripts. `callBuffer`, which is typed, could send them too, but ioredis fails to where it
+ * pipelines by itself.
+ */
+export const scriptingOf = (redis: RedisClient): Scripting => redis as unknown as Scripting
 
 /** A connection to one server: an ioredis `Redis`. */
 export interface RedisConnection extends RedisClient {

@@ -17,9 +17,15 @@ const warningsOf = (settings: ReadonlyMap<string, string>): ReadonlyArray<string
 
 const names = ["appendonly", "appendfsync", "maxmemory-policy"]
 
+/** A reply is a list, or an object where the app's client has it so. */
+const settingOf = (reply: unknown): readonly [name: string, value: string] | undefined =>
+  (Array.isArray(reply) ? [reply] : Object.entries(reply as object)).map(
+    ([name, value]) => [String(name), String(value)] as const
+  )[0]
+
 const readSettings = async (server: RedisClient): Promise<ReadonlyMap<string, string>> => {
-  const pairs = await Promise.all(names.map((name) => server.callBuffer("config", ["GET", name])))
-  return new Map((pairs as ReadonlyArray<ReadonlyArray<Buffer>>).map(([name, value]) => [String(name), String(value)]))
+  const replies = await Promise.all(names.map((name) => server.config("GET", name)))
+  return new Map(replies.map(settingOf).filter((setting) => setting !== undefined))
 }
 
 /**
@@ -29,7 +35,7 @@ const readSettings = async (server: RedisClient): Promise<ReadonlyMap<string, st
 export const warnOfSettings = (redis: AppRedis): Effect.Effect<void> =>
   Effect.tryPromise(async () => {
     // A cluster knows its servers once it answered something.
-    await redis.callBuffer("ping", [])
+    await redis.ping()
     const servers = await Promise.all(mastersOf(redis).map(readSettings))
     return new Set(servers.flatMap(warningsOf))
   }).pipe(

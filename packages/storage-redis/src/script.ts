@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import type { Argument, RedisClient } from "./client.ts"
+import { type Argument, type RedisClient, scriptingOf } from "./client.ts"
 
 /** A Lua script and the name that Redis knows it by. */
 export interface Script {
@@ -22,11 +22,11 @@ export const run = async (
   keys: ReadonlyArray<string>,
   args: ReadonlyArray<Argument>
 ): Promise<unknown> => {
-  const rest: ReadonlyArray<Argument> = [keys.length, ...keys, ...args]
+  const scripting = scriptingOf(redis)
   try {
-    return await redis.callBuffer("evalsha", [sha, ...rest])
+    return await scripting.evalshaBuffer(sha, keys.length, ...keys, ...args)
   } catch (error) {
     if (!isUnknown(error)) throw error
-    return redis.callBuffer("eval", [source, ...rest])
+    return scripting.evalBuffer(source, keys.length, ...keys, ...args)
   }
 }

@@ -1,25 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type FeedRecord, layerAppLogger, StoreId } from "@eventlog-server/core"
+import { layerAppLogger, StoreId } from "@eventlog-server/core"
 import { Effect, Layer } from "effect"
-import { EventJournal } from "effect/eventlog"
 import { Redis } from "ioredis"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { redisBackend } from "../src/index.ts"
 import { type Node, openNode } from "./node.ts"
+import { makeRecords, wholePage } from "./records.ts"
 import { type Detour, openDetour } from "./servers/detour.ts"
 import { RedisServer, redisMissing } from "./servers/RedisServer.ts"
 
-const makeRecords = (count: number): ReadonlyArray<FeedRecord> =>
-  Array.from({ length: count }, () => ({
-    entry: new EventJournal.Entry(
-      { id: EventJournal.makeEntryIdUnsafe(), event: "Set", primaryKey: "a", payload: new Uint8Array(4) },
-      { disableChecks: true }
-    ),
-    author: null,
-    transportOnly: false
-  }))
-
-const page = { maxEntries: 1_000, maxBytes: 1_000_000 }
 describe.skipIf(redisMissing !== undefined)("a replica that takes over", () => {
   const storeId = StoreId.make("store")
   let primary: RedisServer
@@ -91,7 +80,7 @@ describe.skipIf(redisMissing !== undefined)("a replica that takes over", () => {
     await promote()
     const lost = makeRecords(2)
     await run(node.feeds.append(storeId, lost))
-    await run(other.feeds.read(storeId, 1, page))
+    await run(other.feeds.read(storeId, 1, wholePage))
     await takeOver()
 
     await replica.ask(async (redis) => {
@@ -101,7 +90,7 @@ describe.skipIf(redisMissing !== undefined)("a replica that takes over", () => {
       await fresh.close()
     })
 
-    expect(await run(Effect.flip(node.feeds.read(storeId, 6, page)))).toMatchObject({ retryable: true })
+    expect(await run(Effect.flip(node.feeds.read(storeId, 6, wholePage)))).toMatchObject({ retryable: true })
     expect(errors).toEqual([expect.stringContaining("sequence 5 is gone")])
     const after = await idOf(node)
     expect(after).not.toBe(id)
@@ -111,7 +100,7 @@ describe.skipIf(redisMissing !== undefined)("a replica that takes over", () => {
 
     // From then on it is another history, and devices send what was lost.
     expect((await run(other.feeds.append(storeId, lost))).map(({ sequence }) => sequence)).toEqual([7, 8])
-    expect((await run(node.feeds.read(storeId, 1, page))).head).toBe(8)
+    expect((await run(node.feeds.read(storeId, 1, wholePage))).head).toBe(8)
     expect(errors).toHaveLength(2)
   })
 
