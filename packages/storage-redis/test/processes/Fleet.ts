@@ -1,5 +1,6 @@
 import { type Running, startServer } from "@eventlog-server/example-todo/testing"
 import { expect } from "vitest"
+import { freePort } from "../servers/ports.ts"
 import { Device, makeEntries } from "./Device.ts"
 
 /** Entries of one write. */
@@ -23,7 +24,7 @@ export class Fleet {
   /** @param script the server's @param redis the url of Redis */
   static async start(script: URL, redis: string, devices: number): Promise<Fleet> {
     const flags = ["--storage", "redis", "--url", redis, "--session-auth", "off", "--map", "device=store"]
-    const start = () => startServer(script, [...flags, "--port", "0"])
+    const start = async () => startServer(script, [...flags, "--port", `${await freePort()}`])
     const servers = await Promise.all([start(), start()])
     return new Fleet(script, flags, servers, devices)
   }

@@ -51,7 +51,7 @@ describe.skipIf(redisMissing !== undefined)("two server processes on Redis", { t
   }
 
   it("bring every entry to everybody, once and in order", async () => {
-    await fleet.write(long ? 100_000 : 2_000)
+    await fleet.write(long ? 100_000 : 1_000)
     await fleet.expectComplete()
   })
 
@@ -73,7 +73,7 @@ describe.skipIf(redisMissing !== undefined)("two server processes on Redis", { t
 
   it("say so when a replica takes over that lacks entries, and devices send these again", async () => {
     const replica = await RedisServer.startReplica(redis)
-    const load = fleet.write(long ? 20_000 : 1_000)
+    const load = fleet.write(long ? 20_000 : 600)
     await untilAcked(100)
     await replica.ask((client) => client.replicaof("NO", "ONE"))
     await untilAcked(100)
