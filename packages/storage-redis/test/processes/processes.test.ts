@@ -35,20 +35,26 @@ describe.skipIf(redisMissing !== undefined)("two server processes on Redis", { t
     while (fleet.acked() < wanted) await sleep(5)
   }
 
-  /** Does something again and again while devices write; before each, some more must be acknowledged. */
-  const underLoad = async (times: number, disturb: (time: number) => Promise<unknown>): Promise<void> => {
+  /** Has devices write while something happens, and until all of that is acknowledged. */
+  const underLoad = async (course: () => Promise<unknown>): Promise<void> => {
     let isOver = false
     const load = (async () => {
       while (!isOver) await fleet.write(40)
     })()
-    for (let time = 0; time < times; time++) {
-      await untilAcked(20)
-      await disturb(time)
-    }
+    await course()
     isOver = true
     await load
     await fleet.expectComplete()
   }
+
+  /** Does something again and again under load; before each time, some more must be acknowledged. */
+  const again = (times: number, disturb: (time: number) => Promise<unknown>): Promise<void> =>
+    underLoad(async () => {
+      for (let time = 0; time < times; time++) {
+        await untilAcked(20)
+        await disturb(time)
+      }
+    })
 
   it("bring every entry to everybody, once and in order", async () => {
     await fleet.write(long ? 100_000 : 1_000)
@@ -56,37 +62,36 @@ describe.skipIf(redisMissing !== undefined)("two server processes on Redis", { t
   })
 
   it("lose nothing that was acknowledged when Redis is killed and started again", () =>
-    underLoad(long ? 20 : 3, async () => {
+    again(long ? 20 : 3, async () => {
       await redis.kill()
       await redis.start()
     }))
 
   it("leave no gap when their connections to Redis are killed", () =>
-    underLoad(long ? 200 : 8, () =>
+    again(long ? 200 : 8, () =>
       redis.ask((client) =>
         client.call("client", "KILL", "TYPE", Math.random() < 0.5 ? "normal" : "pubsub", "SKIPME", "yes")
       )
     ))
 
   it("lose nothing that was acknowledged when one of them is killed", () =>
-    underLoad(long ? 50 : 5, (time) => fleet.crash(time % 2)))
+    again(long ? 50 : 5, (time) => fleet.crash(time % 2)))
 
   it("say so when a replica takes over that lacks entries, and devices send these again", async () => {
     const replica = await RedisServer.startReplica(redis)
-    const load = fleet.write(long ? 20_000 : 600)
-    await untilAcked(100)
-    await replica.ask((client) => client.replicaof("NO", "ONE"))
-    await untilAcked(100)
-    const id = await redis.ask((client) => client.get("eventlog:{id}"))
-    detour.lead(replica.port)
+    await underLoad(async () => {
+      await untilAcked(long ? 5_000 : 100)
+      await replica.ask((client) => client.replicaof("NO", "ONE"))
+      await untilAcked(100)
+      const id = await redis.ask((client) => client.get("eventlog:{id}"))
+      detour.lead(replica.port)
 
-    await replica.ask(async (client) => {
-      while ((await client.get("eventlog:{id}")) === id) await sleep(10)
+      await replica.ask(async (client) => {
+        while ((await client.get("eventlog:{id}")) === id) await sleep(10)
+      })
+      // They would be closed too, within half a minute.
+      for (const device of fleet.devices) device.reconnect()
     })
-    // They would be closed too, within half a minute.
-    for (const device of fleet.devices) device.reconnect()
-    await load
-    await fleet.expectComplete()
     expect(await fleet.stop()).toContain("Redis lost entries that it had committed")
     await replica.stop()
   })
