@@ -29,6 +29,7 @@ export const makeGroupCompactor = <Events extends Event.Any, R>(
   context: Context.Context<R | Event.PayloadSchema<Events>["DecodingServices"]>
 ): Compactor => {
   const events: AnyEvents = group.events
+  const decode = makeDecode(events)
   return {
     events: Object.keys(events),
     olderThan,
@@ -38,7 +39,7 @@ export const makeGroupCompactor = <Events extends Event.Any, R>(
         yield* compact({
           primaryKey,
           entries,
-          events: (yield* Effect.forEach(entries, (entry) => decode(events, entry))) as never,
+          events: (yield* Effect.forEach(entries, decode)) as never,
           write: (tag, payload) => Effect.flatMap(encodeEntry(events, tag, primaryKey, payload), write) as never,
           forward
         })
@@ -46,11 +47,14 @@ export const makeGroupCompactor = <Events extends Event.Any, R>(
   }
 }
 
-const decode = (events: AnyEvents, entry: Entry) =>
-  Effect.map(Schema.decodeUnknownEffect(events[entry.event]!.payloadSchemaBinary)(entry.payload), (payload) => ({
-    _tag: entry.event,
-    payload
-  }))
+/** Makes the decoder of each event once. */
+const makeDecode = (events: AnyEvents) => {
+  const decoders = new Map(
+    Object.entries(events).map(([tag, event]) => [tag, Schema.decodeUnknownEffect(event.payloadSchemaBinary)] as const)
+  )
+  return (entry: Entry) =>
+    Effect.map(decoders.get(entry.event)!(entry.payload), (payload) => ({ _tag: entry.event, payload }))
+}
 
 // The id is made later, from what the output stands for.
 const noId = new Uint8Array(16) as EventJournal.EntryId

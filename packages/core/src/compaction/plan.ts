@@ -27,63 +27,112 @@ const lastIdOf = (millis: number): Uint8Array => {
   return id
 }
 
+/** A bucket whose eligible entries are not known yet: up to the head it may have younger ones. */
 interface Candidate {
   readonly group: CompactionGroup
   readonly range: BucketRange
-  readonly entries: Array<FeedEntry>
 }
 
-/** The buckets that a page's old entries belong to, whole up to the head. */
-const candidatesOf = (
-  page: ReadonlyArray<FeedEntry>,
-  groups: ReadonlyMap<string, CompactionGroup>,
-  head: number
-): ReadonlyArray<Candidate> => {
-  const candidates = new Map<string, Candidate>()
-  for (const feedEntry of page) {
-    const { createdAtMillis, event, primaryKey } = feedEntry.entry
-    const group = groups.get(event)
-    if (group === undefined || createdAtMillis > group.cutoff) continue
-    const key = JSON.stringify([group.events[0], primaryKey])
-    const known = candidates.get(key)
-    if (known !== undefined) known.entries.push(feedEntry)
-    else {
-      const range = { events: group.events, primaryKey, fromSequence: 1, toSequence: head }
-      candidates.set(key, { group, range, entries: [feedEntry] })
-    }
-  }
-  return [...candidates.values()]
-}
+/** Buckets that are remembered: what they take stays far below a page and a bucket. */
+const maxKnown = 10_000
 
 /**
- * Decides what of a page is eligible: a bucket's entries up to the head and before, by sequence, its first entry that is
+ * Decides what of a history is eligible: a bucket's entries up to the head and before, by sequence, its first entry that is
  * younger than the cut-off. By age alone, an old offline write that arrives late would carry the output past newer
  * entries and undo them.
+ *
+ * The feed up to the head and the cut-offs don't change any more, so a bucket that comes again on a later page is not
+ * looked up again.
  */
-export const planPage = Effect.fnUntraced(function* (
-  store: FeedStore["Service"],
-  storeId: StoreId,
-  page: ReadonlyArray<FeedEntry>,
-  groups: ReadonlyMap<string, CompactionGroup>,
-  head: number
-): Effect.fn.Return<Plan, StorageError> {
-  const plan = new Map<FeedEntry, EligibleBucket>()
-  const candidates = candidatesOf(page, groups, head)
-  if (candidates.length === 0) return plan
-  const young = yield* store.bucketBounds(
-    storeId,
-    candidates.map(({ group, range }) => ({ ...range, afterId: lastIdOf(group.cutoff) }))
-  )
-  const ranges = candidates.map(({ range }, index) => ({
-    ...range,
-    toSequence: Math.min(range.toSequence, (young[index]?.first ?? Number.POSITIVE_INFINITY) - 1)
-  }))
-  const bounds = yield* store.bucketBounds(storeId, ranges)
-  for (const [index, { entries, group }] of candidates.entries()) {
-    const last = bounds[index]?.last
-    if (last === undefined) continue
-    const bucket: EligibleBucket = { group, range: ranges[index]!, last }
-    for (const entry of entries) if (entry.remoteSequence <= last) plan.set(entry, bucket)
+export class Planner {
+  private readonly store: FeedStore["Service"]
+  private readonly storeId: StoreId
+  private readonly groups: ReadonlyMap<string, CompactionGroup>
+  private readonly head: number
+  /** By group and primary key; `undefined` for a bucket that has no eligible entry. */
+  private readonly known = new Map<CompactionGroup, Map<string, EligibleBucket | undefined>>()
+  private count = 0
+
+  constructor(
+    store: FeedStore["Service"],
+    storeId: StoreId,
+    groups: ReadonlyMap<string, CompactionGroup>,
+    head: number
+  ) {
+    this.store = store
+    this.storeId = storeId
+    this.groups = groups
+    this.head = head
   }
-  return plan
-})
+
+  readonly plan = Effect.fnUntraced(function* (
+    this: Planner,
+    page: ReadonlyArray<FeedEntry>
+  ): Effect.fn.Return<Plan, StorageError> {
+    if (this.count > maxKnown) this.forget()
+    const unknown = this.unknownOf(page)
+    if (unknown.length > 0) yield* this.lookUp(unknown)
+    const plan = new Map<FeedEntry, EligibleBucket>()
+    for (const entry of page) {
+      const group = this.groupOf(entry)
+      const bucket = group && this.known.get(group)?.get(entry.entry.primaryKey)
+      if (bucket !== undefined && entry.remoteSequence <= bucket.last) plan.set(entry, bucket)
+    }
+    return plan
+  })
+
+  /** The group of an entry that is old enough for it. */
+  private groupOf({ entry }: FeedEntry): CompactionGroup | undefined {
+    const group = this.groups.get(entry.event)
+    return group !== undefined && entry.createdAtMillis <= group.cutoff ? group : undefined
+  }
+
+  /** The buckets of a page's old entries that were not looked up yet, each once. */
+  private unknownOf(page: ReadonlyArray<FeedEntry>): ReadonlyArray<Candidate> {
+    const unknown: Array<Candidate> = []
+    for (const entry of page) {
+      const group = this.groupOf(entry)
+      if (group === undefined || this.isKnown(group, entry.entry.primaryKey)) continue
+      const { primaryKey } = entry.entry
+      this.learn(group, primaryKey, undefined)
+      unknown.push({ group, range: { events: group.events, primaryKey, fromSequence: 1, toSequence: this.head } })
+    }
+    return unknown
+  }
+
+  private readonly lookUp = Effect.fnUntraced(function* (
+    this: Planner,
+    candidates: ReadonlyArray<Candidate>
+  ): Effect.fn.Return<void, StorageError> {
+    const young = yield* this.store.bucketBounds(
+      this.storeId,
+      candidates.map(({ group, range }) => ({ ...range, afterId: lastIdOf(group.cutoff) }))
+    )
+    const ranges = candidates.map(({ range }, index) => ({
+      ...range,
+      toSequence: Math.min(range.toSequence, (young[index]?.first ?? Number.POSITIVE_INFINITY) - 1)
+    }))
+    const bounds = yield* this.store.bucketBounds(this.storeId, ranges)
+    for (const [index, { group }] of candidates.entries()) {
+      const range = ranges[index]!
+      const last = bounds[index]?.last
+      if (last !== undefined) this.learn(group, range.primaryKey, { group, range, last })
+    }
+  })
+
+  private isKnown(group: CompactionGroup, primaryKey: string): boolean {
+    return this.known.get(group)?.has(primaryKey) === true
+  }
+
+  private learn(group: CompactionGroup, primaryKey: string, bucket: EligibleBucket | undefined): void {
+    const ofGroup = this.known.get(group) ?? new Map<string, EligibleBucket | undefined>()
+    this.known.set(group, ofGroup)
+    if (!ofGroup.has(primaryKey)) this.count++
+    ofGroup.set(primaryKey, bucket)
+  }
+
+  private forget(): void {
+    this.known.clear()
+    this.count = 0
+  }
+}

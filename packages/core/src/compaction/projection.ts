@@ -10,7 +10,7 @@ import type { Compactors } from "./compactors.ts"
 import { compactedEntries, compactionOutputs } from "./metrics.ts"
 import { compactBucket } from "./outputs.ts"
 import { cutRuns, PageBuilder } from "./pages.ts"
-import { type EligibleBucket, groupsByEvent, planPage } from "./plan.ts"
+import { type EligibleBucket, groupsByEvent, Planner } from "./plan.ts"
 
 /** How much of a history is compacted at a time. */
 export interface ProjectionLimits {
@@ -34,7 +34,7 @@ export class Projection {
   private readonly limits: ProjectionLimits
   private readonly context: Context.Context<never>
   private readonly request: HistoryRequest
-  private readonly groups: ReadonlyMap<string, CompactionGroup>
+  private readonly planner: Planner
   private readonly pages: PageBuilder
   private readonly emit: Emit
 
@@ -52,7 +52,8 @@ export class Projection {
     this.limits = options.limits
     this.context = options.context
     this.request = options.request
-    this.groups = groupsByEvent(options.groups)
+    const { head, storeId } = options.request
+    this.planner = new Planner(options.store, storeId, groupsByEvent(options.groups), head)
     this.pages = new PageBuilder(options.limits.page)
     this.emit = options.emit
   }
@@ -74,8 +75,7 @@ export class Projection {
     this: Projection,
     page: ReadonlyArray<FeedEntry>
   ): Effect.fn.Return<void, Failure> {
-    const { head, storeId } = this.request
-    const plan = yield* planPage(this.store, storeId, page, this.groups, head)
+    const plan = yield* this.planner.plan(page)
     for (const entry of page) {
       const bucket = plan.get(entry)
       if (bucket === undefined) yield* this.send(this.pages.add([entry]))

@@ -59,10 +59,12 @@ export class BucketIndex {
   bounds(range: BucketRange): BucketBounds | undefined {
     let bounds: BucketBounds | undefined
     for (const bucket of this.#bucketsOf(range)) {
-      const first = oldestIn(bucket, range).next().value?.remoteSequence
-      const last = bucket.bySequence.findLast((entry) => isIn(range, entry))?.remoteSequence
-      if (first === undefined || last === undefined) continue
-      bounds = { first: Math.min(first, bounds?.first ?? first), last: Math.max(last, bounds?.last ?? last) }
+      for (const { remoteSequence } of range.afterId === undefined ? endsOf(bucket, range) : newestIn(bucket, range)) {
+        bounds = {
+          first: Math.min(remoteSequence, bounds?.first ?? remoteSequence),
+          last: Math.max(remoteSequence, bounds?.last ?? remoteSequence)
+        }
+      }
     }
     return bounds
   }
@@ -95,6 +97,18 @@ function* oldestIn(bucket: Bucket, range: BucketRange): Generator<FeedEntry> {
     const entry = bucket.bySequence[index]!
     if (entry.remoteSequence > range.toSequence) return
     if (isIn(range, entry)) yield entry
+  }
+}
+
+/** The first and the last entry of a range, wherever their ids are. */
+function* endsOf(bucket: Bucket, range: BucketRange): Generator<FeedEntry> {
+  const first = oldestIn(bucket, range).next().value
+  if (first === undefined) return
+  yield first
+  const end = lowerBound(bucket.bySequence, (entry) => entry.remoteSequence - range.toSequence - 1)
+  for (let index = end - 1; index >= 0; index--) {
+    const entry = bucket.bySequence[index]!
+    if (isIn(range, entry)) return yield entry
   }
 }
 
