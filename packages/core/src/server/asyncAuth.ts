@@ -3,6 +3,7 @@ import type { EventJournal } from "effect/eventlog"
 import { type Connection, CurrentConnection } from "../ports/CurrentConnection.ts"
 import { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "../ports/EventLogServerAuth.ts"
 import { StoreId } from "../ports/StoreId.ts"
+import { callPlain } from "./plainFunction.ts"
 
 /** Where a request came in: `undefined` for requests that no connection carried. */
 interface WithConnection {
@@ -81,9 +82,7 @@ const ask = <A>(
   publicKey: string,
   question: (connection: Connection | undefined) => A | Promise<A>
 ): Effect.Effect<A, EventLogServerAuthError> =>
-  Effect.flatMap(CurrentConnection, (connection) =>
-    Effect.tryPromise({ try: async () => question(connection), catch: (cause) => cause })
-  ).pipe(
+  Effect.flatMap(CurrentConnection, (connection) => callPlain(() => question(connection))).pipe(
     Effect.catch((thrown) => {
       const refusal = asRefusal(publicKey, thrown)
       return refusal === undefined ? Effect.die(thrown) : Effect.fail(refusal)

@@ -5,6 +5,7 @@ import { CurrentTransaction } from "../ports/CurrentTransaction.ts"
 import type { Author } from "../ports/FeedStore.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import { CurrentAuthor } from "../processing/handlers.ts"
+import { callPlain } from "./plainFunction.ts"
 import { eventsOf } from "./serverWrite.ts"
 
 /** What a handler is told about an entry. */
@@ -61,10 +62,6 @@ export const layerAsyncHandlers = <Groups extends EventGroup.Any, Transaction = 
     EventLog.Registry
   >
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function"
-
-/** Calls a handler. One that answers at once costs no promise: most entries of a backlog are handled in between. */
 const runAsync = <Transaction>(
   handler: AnyHandler<Transaction>,
   input: Omit<HandlerInput<unknown>, "author" | "signal" | "transaction">,
@@ -73,16 +70,8 @@ const runAsync = <Transaction>(
   Effect.gen(function* () {
     const author = yield* CurrentAuthor
     const transaction = (yield* CurrentTransaction) as Transaction
-    return yield* Effect.callback<unknown, unknown>((resume, signal) => {
-      const fail = (cause: unknown) => resume(Effect.fail(cause))
+    return yield* callPlain((signal) => {
       const call = () => handler({ ...input, author, signal, transaction })
-      try {
-        const answer =
-          transaction === undefined || transactions === undefined ? call() : transactions.enter(transaction, call)
-        if (isThenable(answer)) answer.then((value) => resume(Effect.succeed(value)), fail)
-        else resume(Effect.succeed(answer))
-      } catch (cause) {
-        fail(cause)
-      }
+      return transaction === undefined || transactions === undefined ? call() : transactions.enter(transaction, call)
     })
   })

@@ -86,7 +86,7 @@ describe("a server whose backend opens slowly", () => {
     await assigned
     await Effect.runPromise(wire.until(() => wire.closes[0]))
     expect(wire.closes).toMatchObject([{ code: 1007 }])
-    expect(wire.received.map(({ _tag }) => _tag)).toEqual(["Hello"])
+    expect(wire.received.map(({ _tag }) => _tag)).toEqual(["Hello", "Ack"])
   })
 
   it("bounds what comes meanwhile", () => {
