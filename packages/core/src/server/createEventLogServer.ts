@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, ManagedRuntime, Stream } from "effect"
+import { Context, Effect, Layer, ManagedRuntime, References, Stream } from "effect"
 import type { Event, EventGroup, EventLog } from "effect/eventlog"
 import type { Backend, BackendServices } from "../ports/Backend.ts"
 import type { KeyMapping } from "../ports/EventLogServerStoreRegistry.ts"
@@ -115,6 +115,9 @@ const withProgress = <Transaction>(
     })
   ).pipe(Layer.provideMerge(backend.layer))
 
+/** There is no tracer behind promises, and a span that nobody sees costs as much as one that is seen. */
+const withoutSpans = Layer.succeed(References.TracerEnabled, false)
+
 const layerOf = <Groups extends EventGroup.Any, Transaction>(
   options: CreateEventLogServerOptions<Groups, Transaction>
 ) => {
@@ -126,7 +129,8 @@ const layerOf = <Groups extends EventGroup.Any, Transaction>(
     Layer.provide(backend),
     Layer.provide(layerAsyncAuth(options.auth, options.enroll))
   )
-  return options.logger === undefined ? server : Layer.provideMerge(server, layerAppLogger(options.logger))
+  const logged = options.logger === undefined ? server : Layer.provideMerge(server, layerAppLogger(options.logger))
+  return Layer.provideMerge(logged, withoutSpans)
 }
 
 /**
