@@ -4,20 +4,19 @@ import type { Tables } from "../schema/tables.ts"
 /** A handle that runs statements: the user's database, or a transaction on it. Its own tables don't matter here. */
 export type Connection = Kysely<unknown>
 
-/** Entries on their way into a store, packed so that a statement has the same few parameters whatever their number. */
-export interface Batch {
-  readonly size: number
-  /** The entry ids, 16 bytes each. All differ. */
-  readonly ids: Buffer
-  /** The buckets, 16 bytes each. */
-  readonly buckets: Buffer
-  /** The payloads, one behind the other. */
-  readonly payloads: Buffer
-  /**
-   * JSON: for each entry `[event, primaryKey, author, transportOnly, bytes, offset, length]`; the last two say where its
-   * payload is, in bytes from 0.
-   */
-  readonly rows: string
+/** An entry on its way into a store. */
+export interface NewEntry {
+  /** 16 bytes. */
+  readonly id: Buffer
+  /** 16 bytes. */
+  readonly bucket: Buffer
+  readonly event: string
+  readonly primaryKey: string
+  readonly author: string | null
+  readonly transportOnly: 0 | 1
+  /** What it weighs against the limits of a page. */
+  readonly bytes: number
+  readonly payload: Buffer
 }
 
 /** The sequences that an append gave away. */
@@ -28,11 +27,11 @@ export interface Inserted {
 
 /** One of many places in the index of buckets, to be looked at in one statement. */
 export interface Probe {
-  readonly bucket: Uint8Array
+  readonly bucket: Buffer
   readonly fromSequence: number
   readonly toSequence: number
   /** Only greater ids; no bytes at all for every id. */
-  readonly afterId: Uint8Array
+  readonly afterId: Buffer
   /** 1 to find entries that are transport-only too, else 0. */
   readonly maxTransportOnly: number
 }
@@ -79,14 +78,14 @@ export interface Dialect {
   ) => RawBuilder<unknown>
   /**
    * Gives the entries that the store doesn't have the next sequences, in their order, and inserts them: in one atomic
-   * step, behind every other append of the store. Answers `undefined` where it inserted nothing: for want of new entries,
+   * step, behind every other append of the store. All ids differ. Answers `undefined` where it inserted nothing: for want of new entries,
    * or of a store that isn't erased.
    */
   readonly append: (
     connection: Connection,
     tables: Tables,
     storeId: string,
-    batch: Batch
+    entries: ReadonlyArray<NewEntry>
   ) => Promise<Inserted | undefined>
   /** How many probes a statement may have at most. */
   readonly maxProbes: number

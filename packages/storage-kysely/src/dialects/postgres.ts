@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import { codeOf, isNetworkFailure } from "./connectionFailures.ts"
 import type { Dialect, Failure, Probe } from "./Dialect.ts"
 import { insertOnConflictDoNothing } from "./insertNew.ts"
+import { packEntries } from "./packEntries.ts"
 
 /**
  * One statement, so one round trip and one commit. The `update` takes the row's lock and moves the head: whoever waits for
@@ -9,17 +10,18 @@ import { insertOnConflictDoNothing } from "./insertNew.ts"
  * meanwhile; a repeated one runs into the unique index, which fails the statement as a conflict, and is found the next
  * time. The number of new entries is counted once, before the lock: a count that depended on it would be taken again.
  */
-const append: Dialect["append"] = async (connection, { entries, stores }, storeId, batch) => {
+const append: Dialect["append"] = async (connection, { entries, stores }, storeId, newEntries) => {
+  const packed = packEntries(newEntries)
   const { rows } = await sql<{ readonly last: string; readonly count: string }>`
     with given as materialized (
       select place,
-        substr(${batch.ids}::bytea, place * 16 - 15, 16) as entry_id,
-        substr(${batch.buckets}::bytea, place * 16 - 15, 16) as bucket,
+        substr(${packed.ids}::bytea, place * 16 - 15, 16) as entry_id,
+        substr(${packed.buckets}::bytea, place * 16 - 15, 16) as bucket,
         entry ->> 0 as event, entry ->> 1 as primary_key, entry ->> 2 as author,
         (entry ->> 3)::smallint as transport_only, (entry ->> 4)::integer as bytes,
-        substr(${batch.payloads}::bytea, (entry ->> 5)::integer + 1, (entry ->> 6)::integer) as payload
+        substr(${packed.payloads}::bytea, (entry ->> 5)::integer + 1, (entry ->> 6)::integer) as payload
       from (
-        select entry, place::integer from json_array_elements(${batch.rows}::json) with ordinality as t(entry, place)
+        select entry, place::integer from json_array_elements(${packed.rows}::json) with ordinality as t(entry, place)
       ) as t
     ),
     fresh as materialized (
@@ -49,10 +51,10 @@ const append: Dialect["append"] = async (connection, { entries, stores }, storeI
 }
 
 const probeRow = ({ afterId, bucket, fromSequence, maxTransportOnly, toSequence }: Probe) => [
-  Buffer.from(bucket).toString("hex"),
+  bucket.toString("hex"),
   fromSequence,
   toSequence,
-  Buffer.from(afterId).toString("hex"),
+  afterId.toString("hex"),
   maxTransportOnly
 ]
 

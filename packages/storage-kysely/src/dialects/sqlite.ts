@@ -2,23 +2,25 @@ import { sql } from "kysely"
 import { codeOf } from "./connectionFailures.ts"
 import type { Dialect, Failure } from "./Dialect.ts"
 import { insertOnConflictDoNothing } from "./insertNew.ts"
+import { packEntries } from "./packEntries.ts"
 import { unionAll } from "./unionAll.ts"
 
 /**
  * One statement: it takes the write lock when it begins and commits when it ends, so nobody ever waits for a transaction
  * that this process has open. A trigger moves the head.
  */
-const append: Dialect["append"] = async (connection, { entries, stores }, storeId, batch) => {
+const append: Dialect["append"] = async (connection, { entries, stores }, storeId, newEntries) => {
+  const packed = packEntries(newEntries)
   const { rows } = await sql<{ readonly sequence: number }>`
     insert into ${entries} (
       store, sequence, entry_id, bucket, event, primary_key, author, transport_only, bytes, payload
     )
     select s.id, s.head + row_number() over (order by place), entry_id, bucket, entry ->> 0, entry ->> 1, entry ->> 2,
-      entry ->> 3, entry ->> 4, substr(${batch.payloads}, (entry ->> 5) + 1, entry ->> 6)
+      entry ->> 3, entry ->> 4, substr(${packed.payloads}, (entry ->> 5) + 1, entry ->> 6)
     from (
       select key as place, value as entry,
-        substr(${batch.ids}, key * 16 + 1, 16) as entry_id, substr(${batch.buckets}, key * 16 + 1, 16) as bucket
-      from json_each(${batch.rows})
+        substr(${packed.ids}, key * 16 + 1, 16) as entry_id, substr(${packed.buckets}, key * 16 + 1, 16) as bucket
+      from json_each(${packed.rows})
     ) as given
     join ${stores} as s on s.store_id = ${storeId} and s.erased = 0
     where not exists (select 1 from ${entries} as e where e.store = s.id and e.entry_id = given.entry_id)

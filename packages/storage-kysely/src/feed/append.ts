@@ -4,20 +4,20 @@ import { sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
 import { createStore, findStore } from "../database/stores.ts"
 import { chunksOf, toBuffer, toNumber } from "../database/values.ts"
-import type { Batch, Inserted } from "../dialects/Dialect.ts"
+import type { Inserted, NewEntry } from "../dialects/Dialect.ts"
 import type { BigInteger } from "../schema/tables.ts"
-import { firstCopies, idKey, packBatch } from "./batch.ts"
+import { firstCopies, idKey, toNewEntry } from "./newEntries.ts"
 
 const operation = "FeedStore.append"
 
-/** Inserts what is new of a batch; `undefined` where nothing was. The first append of a store makes its row. */
+/** Inserts the entries that are new; `undefined` where nothing was. The first append of a store makes its row. */
 const insert = Effect.fnUntraced(function* (
   database: Database,
   storeId: StoreId,
-  batch: Batch
+  entries: ReadonlyArray<NewEntry>
 ): Effect.fn.Return<Inserted | undefined, StorageError | StoreErasedError> {
   const { connection, dialect, tables } = database
-  const run = () => attempt(database, operation, () => dialect.append(connection, tables, storeId, batch))
+  const run = () => attempt(database, operation, () => dialect.append(connection, tables, storeId, entries))
   const inserted = yield* run()
   if (inserted !== undefined || (yield* findStore(database, operation, storeId))) return inserted
   yield* attempt(database, operation, () => createStore(database, storeId))
@@ -76,9 +76,9 @@ export const append = Effect.fnUntraced(function* (
   if (records.length === 0) return []
   const copies = firstCopies(records)
   const firsts = Array.from(copies.values())
-  const batch = packBatch(firsts)
+  const entries = firsts.map(toNewEntry)
   while (true) {
-    const inserted = yield* insert(database, storeId, batch)
+    const inserted = yield* insert(database, storeId, entries)
     const sequences =
       inserted?.count === firsts.length ? countUp(copies, inserted) : yield* findSequences(database, storeId, firsts)
     // Entries that were neither inserted nor there: the store's row was made in between, or the store erased.

@@ -2,11 +2,11 @@ import type { BucketRange, StorageError } from "@eventlog-server/core"
 import { Effect } from "effect"
 import type { RawBuilder } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
-import { chunksOf } from "../database/values.ts"
+import { chunksOf, toBuffer } from "../database/values.ts"
 import type { Probe, ProbeSql } from "../dialects/Dialect.ts"
 import { bucketOf } from "./bucketOf.ts"
 
-const everyId = new Uint8Array(0)
+const everyId = Buffer.alloc(0)
 
 /** A range has a probe for each of its events. */
 const probesOf = (range: BucketRange): ReadonlyArray<Probe> =>
@@ -14,7 +14,7 @@ const probesOf = (range: BucketRange): ReadonlyArray<Probe> =>
     bucket: bucketOf(event, range.primaryKey),
     fromSequence: range.fromSequence,
     toSequence: range.toSequence,
-    afterId: range.afterId ?? everyId,
+    afterId: range.afterId === undefined ? everyId : toBuffer(range.afterId),
     maxTransportOnly: range.replayableOnly ? 0 : 1
   }))
 
