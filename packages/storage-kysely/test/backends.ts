@@ -5,6 +5,8 @@ import { Layer, Logger } from "effect"
 import { type Kysely, sql } from "kysely"
 import { Client } from "pg"
 import { ensureSchema, kyselyBackend } from "../src/index.ts"
+import { createDatabase, dropDatabase, mysqlUrl, openMysql, requireMysql } from "./databases/mysql.ts"
+import { openPglite } from "./databases/pglite.ts"
 import { dropSchema, freshSchema, openPostgres, postgresUrl, requirePostgres } from "./databases/postgres.ts"
 import { openProxy } from "./databases/proxy.ts"
 import { openSqlite, temporaryFolder } from "./databases/sqlite.ts"
@@ -51,6 +53,45 @@ const openPostgresNodes = async (listens: boolean): Promise<BackendHarness> => {
   }
 }
 
+/** Two nodes on MariaDB, each with a pool of its own. */
+const openMysqlNodes = async (): Promise<BackendHarness> => {
+  await requireMysql()
+  const admin = openMysql({ connectionLimit: 2 })
+  const name = await createDatabase(admin)
+  await ensureSchema(admin, { dialect: "mysql", schema: name })
+  const { hostname, port } = new URL(mysqlUrl)
+  const proxy = await openProxy(hostname, Number(port || 3306))
+  const url = new URL(mysqlUrl)
+  url.host = `127.0.0.1:${proxy.port}`
+  url.pathname = name
+  const open = () => openMysql({ uri: url.href })
+  const [one, other] = [open(), open()]
+  const layerOf = (db: Kysely<unknown>) => Layer.provide(kyselyBackend({ db, dialect: "mysql" }).layer, layerQuiet)
+  return {
+    layer: layerOf(one),
+    peer: layerOf(other),
+    expireLease: (storeId) => expireLease(admin, `${name}.eventlog_stores`, storeId),
+    outage: proxy,
+    close: async () => {
+      await Promise.all([one.destroy(), other.destroy()])
+      await proxy.close()
+      await dropDatabase(admin, name)
+      await admin.destroy()
+    }
+  }
+}
+
+/** Two nodes on one instance: it can't be shared in any other way. */
+const openPgliteNodes = async (): Promise<BackendHarness> => {
+  const db = openPglite()
+  await ensureSchema(db, { dialect: "pglite" })
+  return {
+    layer: Layer.provide(kyselyBackend({ db, dialect: "pglite" }).layer, layerQuiet),
+    expireLease: (storeId) => expireLease(db, "eventlog_stores", storeId),
+    close: () => db.destroy()
+  }
+}
+
 /** Two nodes on a file, each with a connection of its own. */
 const openSqliteNodes = async (journal: "wal" | "delete"): Promise<BackendHarness> => {
   const folder = await temporaryFolder()
@@ -90,6 +131,8 @@ const scale = isLong ? 8 : 1
 /** Every database that the package's tests run on. */
 export const backends: Readonly<Record<string, BackendSuiteOptions>> = {
   postgres: { backend: () => openPostgresNodes(true), scale },
+  mysql: { backend: openMysqlNodes, scale },
+  pglite: { backend: openPgliteNodes, scale },
   sqlite: { backend: () => openSqliteNodes("wal"), scale },
   "sqlite-rollback": { backend: () => openSqliteNodes("delete"), scale },
   // Looking instead of listening is what SQLite does too.

@@ -67,6 +67,13 @@ export type Failure =
 /** Everything that differs between databases. The rest of the package doesn't know which one it runs on. */
 export interface Dialect {
   readonly columns: ColumnTypes
+  /** Makes an index of a table; does nothing where there is one of that name. */
+  readonly createIndex: (
+    connection: Connection,
+    table: RawBuilder<unknown>,
+    name: string,
+    columns: ReadonlyArray<string>
+  ) => Promise<unknown>
   /** What else the tables need when they are made, after them. */
   readonly complete?: ((connection: Connection, tables: Tables, prefix: string) => Promise<void>) | undefined
   /** Now, by the database's clock, in milliseconds since the epoch. */
@@ -78,8 +85,8 @@ export interface Dialect {
   ) => RawBuilder<unknown>
   /**
    * Gives the entries that the store doesn't have the next sequences, in their order, and inserts them: in one atomic
-   * step, behind every other append of the store. All ids differ. Answers `undefined` where it inserted nothing: for want of new entries,
-   * or of a store that isn't erased.
+   * step, behind every other append of the store. All ids differ. Answers `undefined` where it inserted nothing: for want
+   * of new entries, or of a store that isn't erased.
    */
   readonly append: (
     connection: Connection,
@@ -101,6 +108,8 @@ export interface Dialect {
    * lasts, or that it can write to the end.
    */
   readonly beginHandlers: (tables: Tables, storeId: string, leaseMillis: number) => RawBuilder<unknown>
+  /** The last statement of such a transaction, before it is committed or rolled back. */
+  readonly endHandlers?: RawBuilder<unknown> | undefined
   /** Tells the other processes that stores have changed. Without it they have to look. */
   readonly notify?: ((channel: string, storeIds: ReadonlyArray<string>) => RawBuilder<unknown>) | undefined
   readonly failureOf: (cause: unknown) => Failure

@@ -1,5 +1,6 @@
 import { sql } from "kysely"
 import { codeOf, isNetworkFailure } from "./connectionFailures.ts"
+import { createIndexIfNotExists } from "./createIndex.ts"
 import type { Dialect, Failure, Probe } from "./Dialect.ts"
 import { insertOnConflictDoNothing } from "./insertNew.ts"
 import { packEntries } from "./packEntries.ts"
@@ -102,6 +103,7 @@ export const postgres: Dialect = {
     bytes16: "bytea",
     blob: "bytea"
   },
+  createIndex: createIndexIfNotExists,
   now: sql`floor(extract(epoch from clock_timestamp()) * 1000)::bigint`,
   insertNew: insertOnConflictDoNothing,
   append,

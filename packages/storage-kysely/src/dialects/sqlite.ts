@@ -1,5 +1,6 @@
 import { sql } from "kysely"
 import { codeOf } from "./connectionFailures.ts"
+import { createIndexIfNotExists } from "./createIndex.ts"
 import type { Dialect, Failure } from "./Dialect.ts"
 import { insertOnConflictDoNothing } from "./insertNew.ts"
 import { packEntries } from "./packEntries.ts"
@@ -39,6 +40,7 @@ const failureOf = (cause: unknown): Failure => {
 /** SQLite 3.38 or later, through better-sqlite3 or another driver that Kysely has for it. */
 export const sqlite: Dialect = {
   columns: { id: "integer", key: () => "text", text: "text", bytes16: "blob", blob: "blob" },
+  createIndex: createIndexIfNotExists,
   complete: async (connection, { entries, stores }, prefix) => {
     await sql`create trigger if not exists ${sql.id(`${prefix}move_head`)} after insert on ${entries} begin
       update ${stores} set head = new.sequence where id = new.store; end`.execute(connection)

@@ -10,7 +10,7 @@ export const createTables = async (connection: Connection, dialect: Dialect, opt
   const prefix = prefixOf(options)
   const schema = options.schema === undefined ? connection.schema : connection.schema.withSchema(options.schema)
   const table = (name: string) => schema.createTable(prefix + name).ifNotExists()
-  const index = (name: string) => schema.createIndex(`${prefix}${name}`).ifNotExists()
+  const tables = tablesOf(options)
 
   await table("stores")
     .addColumn("id", columns.id, (column) => column.primaryKey())
@@ -35,8 +35,12 @@ export const createTables = async (connection: Connection, dialect: Dialect, opt
     .addPrimaryKeyConstraint(`${prefix}entries_by_sequence`, ["store", "sequence"])
     .addUniqueConstraint(`${prefix}entries_by_id`, ["store", "entry_id"])
     .execute()
-  await index("buckets_by_sequence").on(`${prefix}entries`).columns(["store", "bucket", "sequence"]).execute()
-  await index("buckets_by_id").on(`${prefix}entries`).columns(["store", "bucket", "entry_id"]).execute()
+  for (const [name, last] of [
+    ["buckets_by_sequence", "sequence"],
+    ["buckets_by_id", "entry_id"]
+  ] as const) {
+    await dialect.createIndex(connection, tables.entries, prefix + name, ["store", "bucket", last])
+  }
   await table("groups")
     .addColumn("store", "integer", (column) => column.notNull())
     .addColumn("place", "integer", (column) => column.notNull())
@@ -55,7 +59,6 @@ export const createTables = async (connection: Connection, dialect: Dialect, opt
     .addColumn("remote_id", columns.bytes16, (column) => column.notNull())
     .execute()
 
-  const tables = tablesOf(options)
   await dialect
     .insertNew(tables.identity, { id: 1, remote_id: toBuffer(EventJournal.makeRemoteIdUnsafe()) })
     .execute(connection)

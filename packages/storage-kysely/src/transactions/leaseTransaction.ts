@@ -21,10 +21,21 @@ export interface TransactionalLease<DB> {
 /** How long the end of a transaction that is given up is waited for, in milliseconds. */
 const rollbackMillis = 5_000
 
+/** What `beginHandlers` did to the connection is undone. */
+const end = <DB>({ dialect }: Database, transaction: ControlledTransaction<DB>): Effect.Effect<void, StorageError> => {
+  const { endHandlers } = dialect
+  return endHandlers === undefined
+    ? Effect.void
+    : Effect.asVoid(within(dialect, () => endHandlers.execute(transaction.withoutPlugins())))
+}
+
 /** Undoes a transaction. A statement of a handler that hangs may be before it. */
-const rollBack = <DB>({ dialect }: Database, transaction: ControlledTransaction<DB>): Effect.Effect<void> =>
+const rollBack = <DB>(database: Database, transaction: ControlledTransaction<DB>): Effect.Effect<void> =>
   beforeLeaving(
-    within(dialect, () => transaction.rollback().execute()),
+    Effect.ensuring(
+      Effect.ignore(end(database, transaction)),
+      Effect.ignore(within(database.dialect, () => transaction.rollback().execute()))
+    ),
     rollbackMillis
   )
 
@@ -61,6 +72,7 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
       )
     )
     if (numAffectedRows !== 1n) return yield* new LeaseLostError({ storeId })
+    yield* end(database, transaction)
     yield* within(dialect, () => transaction.commit().execute())
     cursor = sequence
     conflicts.count = 0
