@@ -46,7 +46,7 @@ describe("the flags of examples/server", () => {
     ["stray", "stray"],
     ["--adapter express", "fastify|hono"],
     ["--adapter toString", "fastify|hono"],
-    ["--storage oracle", "memory|sqlite|postgres|redis"],
+    ["--storage oracle", "memory|sqlite|pglite|postgres|mysql|redis"],
     ["--storage sqlite", "--url with a file"],
     ["--storage postgres --url=", "--url with postgres://"],
     ["--storage memory --url x", "takes no --url"],

@@ -52,7 +52,7 @@ let places = 0
 const insert = (transaction: Kysely<NotesDatabase>, text: string) =>
   transaction.insertInto("notes").values({ place: ++places, text }).execute()
 
-for (const { away, name, open } of databases) {
+for (const { away, conflict, name, open, singleConnection } of databases) {
   describe.skipIf(away !== undefined)(
     `handlers in transactions on ${name}${away === undefined ? "" : `: ${away}`}`,
     () => {
@@ -187,8 +187,9 @@ for (const { away, name, open } of databases) {
           {
             Noted: async ({ payload, transaction }) => {
               await insert(transaction, payload.text)
-              const code = name === "sqlite" ? "SQLITE_BUSY_SNAPSHOT" : "40001"
-              if (payload.text === "meets" && conflicts++ < 2) throw Object.assign(new Error("in the way"), { code })
+              if (payload.text === "meets" && conflicts++ < 2) {
+                throw Object.assign(new Error("in the way"), { code: conflict })
+              }
             }
           },
           { onHandlerFailure }
@@ -237,7 +238,7 @@ for (const { away, name, open } of databases) {
         await server.processed({ storeId: "notes", sequence: 2 })
       })
 
-      it.runIf(name === "sqlite")("fail when they use the app's database beside the transaction", async () => {
+      it.runIf(singleConnection)("fail when they use the app's database beside the transaction", async () => {
         const database = await setUp()
         const onHandlerFailure = vi.fn()
         const { processed, write } = startServer(

@@ -1,4 +1,4 @@
-import { type Lease, LeaseLostError, type StoreId } from "@eventlog-server/core"
+import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core"
 import { Effect, Exit } from "effect"
 import { type ControlledTransaction, type Kysely, type KyselyPlugin, sql } from "kysely"
 import { beforeLeaving } from "../database/beforeLeaving.ts"

@@ -1,8 +1,10 @@
 import { join } from "node:path"
 import { BackendAwayError } from "@eventlog-server/core/conformance"
-import type { Kysely } from "kysely"
+import { type Kysely, sql } from "kysely"
 import { onTestFinished } from "vitest"
 import { type DialectName, ensureSchema, type TableOptions } from "../../src/index.ts"
+import { createDatabase, dropDatabase, mysqlUrl, openMysql, requireMysql } from "./mysql.ts"
+import { openSharedPglite } from "./pglite.ts"
 import { dropSchema, freshSchema, openPostgres, requirePostgres } from "./postgres.ts"
 import { openSqlite, temporaryFolder } from "./sqlite.ts"
 
@@ -37,6 +39,38 @@ const openPostgresDatabase: OpenDatabase = async <DB>(connections = 4) => {
   return { db: openAnother(), options, openAnother }
 }
 
+const openMysqlDatabase: OpenDatabase = async <DB>(connections = 4) => {
+  const admin = openMysql({ connectionLimit: 1 })
+  const name = await createDatabase(admin)
+  onTestFinished(async () => {
+    await dropDatabase(admin, name)
+    await admin.destroy()
+  })
+  const url = new URL(mysqlUrl)
+  url.pathname = name
+  const openAnother = () => {
+    const db = openMysql({ uri: url.href, connectionLimit: connections })
+    onTestFinished(() => db.destroy())
+    return typed<DB>(db)
+  }
+  const db = openAnother()
+  const options = { dialect: "mysql" } as const
+  await ensureSchema(db, options)
+  return { db, options, openAnother }
+}
+
+const openPgliteDatabase: OpenDatabase = async <DB>() => {
+  const openAnother = () => typed<DB>(openSharedPglite())
+  const db = openAnother()
+  onTestFinished(async () => {
+    await sql`drop schema public cascade`.execute(db)
+    await sql`create schema public`.execute(db)
+  })
+  const options = { dialect: "pglite" } as const
+  await ensureSchema(db, options)
+  return { db, options, openAnother }
+}
+
 const openSqliteDatabase: OpenDatabase = async <DB>() => {
   const folder = await temporaryFolder()
   onTestFinished(folder.remove)
@@ -51,20 +85,50 @@ const openSqliteDatabase: OpenDatabase = async <DB>() => {
   return { db, options, openAnother }
 }
 
-const postgresIsAway = await requirePostgres().then(
-  () => undefined,
-  (error: unknown) => {
-    if (error instanceof BackendAwayError && process.env.CI !== "true") return error.message
-    throw error
-  }
-)
+/** Why a database can't be tested, unless every one has to be. */
+const reasonOf = (required: Promise<void>): Promise<string | undefined> =>
+  required.then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof BackendAwayError && process.env.CI !== "true") return error.message
+      throw error
+    }
+  )
+
+/** A database that tests run on. */
+export interface DatabaseKind {
+  readonly name: DialectName
+  readonly open: OpenDatabase
+  /** Why there is none, if so. */
+  readonly away: string | undefined
+  /** Whether an app has one connection only, which a transaction holds. */
+  readonly singleConnection: boolean
+  /** What the driver calls a transaction that met another. */
+  readonly conflict: string
+}
 
 /** The databases that tests run on, and why one can't be. */
-export const databases: ReadonlyArray<{
-  readonly name: string
-  readonly open: OpenDatabase
-  readonly away: string | undefined
-}> = [
-  { name: "postgres", open: openPostgresDatabase, away: postgresIsAway },
-  { name: "sqlite", open: openSqliteDatabase, away: undefined }
+export const databases: ReadonlyArray<DatabaseKind> = [
+  {
+    name: "postgres",
+    open: openPostgresDatabase,
+    away: await reasonOf(requirePostgres()),
+    singleConnection: false,
+    conflict: "40001"
+  },
+  {
+    name: "mysql",
+    open: openMysqlDatabase,
+    away: await reasonOf(requireMysql()),
+    singleConnection: false,
+    conflict: "ER_LOCK_DEADLOCK"
+  },
+  { name: "pglite", open: openPgliteDatabase, away: undefined, singleConnection: true, conflict: "40001" },
+  {
+    name: "sqlite",
+    open: openSqliteDatabase,
+    away: undefined,
+    singleConnection: true,
+    conflict: "SQLITE_BUSY_SNAPSHOT"
+  }
 ]
