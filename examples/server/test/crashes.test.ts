@@ -6,8 +6,7 @@ import { EventJournal, EventLog } from "effect/eventlog"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket } from "ws"
 import { type Acked, expectAcked, follow, makeEntries, writeBatches, writeUntilGone } from "./load.ts"
-import { postgresProgramsMissing, startOwnPostgres } from "./postgres.ts"
-import { storages, unlessRequired } from "./storages.ts"
+import { servers, storages } from "./storages.ts"
 
 const isLong = process.env.EVENTLOG_TEST_LONG !== undefined
 
@@ -69,13 +68,12 @@ const openDevice = async (url: string, handled: (text: string) => void) => {
   }
 }
 
-it.skipIf(unlessRequired(postgresProgramsMissing))(
-  "PostgreSQL that crashes under load loses nothing that was acknowledged, and devices recover by themselves",
-  async () => {
-    const postgres = await startOwnPostgres()
-    onTestFinished(postgres.remove)
+describe.each(servers)("$name that crashes under load", ({ away, flags, open }) => {
+  it.skipIf(away)("loses nothing that was acknowledged, and devices recover by themselves", async () => {
+    const database = await open()
+    onTestFinished(database.remove)
     const server = await startServer(script, [
-      ...["--storage", "postgres", "--url", postgres.url, "--listen"],
+      ...flags(database.url),
       ...["--port", "0", "--session-auth", "off", "--map", "key=store"]
     ])
     const url = `${server.url}/eventlog`
@@ -96,9 +94,9 @@ it.skipIf(unlessRequired(postgresProgramsMissing))(
     for (let crash = 0; crash < (isLong ? 5 : 1); crash++) {
       const before = batchCount
       await expect.poll(() => batchCount).toBeGreaterThan(before + 20)
-      await postgres.crash()
+      await database.crash()
       await device.add(`written during crash ${crash}`)
-      await postgres.start()
+      await database.start()
       await device.untilSent()
     }
     const before = batchCount
@@ -110,5 +108,5 @@ it.skipIf(unlessRequired(postgresProgramsMissing))(
     // The device has received what the others wrote, beside its own.
     await expect.poll(() => texts.filter((text) => text === "Milk").length).toBe(acked.size)
     await server.stop()
-  }
-)
+  })
+})

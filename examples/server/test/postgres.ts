@@ -2,10 +2,10 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, readdirSync } from "node:fs"
 import { chown, mkdtemp, rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import pg from "pg"
+import { freePort } from "./freePort.ts"
 
 const serverUrl = process.env.POSTGRES_URL ?? "postgres://postgres@127.0.0.1:5432/test"
 
@@ -45,15 +45,6 @@ const programs = process.env.POSTGRES_BIN ?? `/usr/lib/postgresql/${versions.sor
 export const postgresProgramsMissing: string | undefined = existsSync(join(programs, "initdb"))
   ? undefined
   : `No initdb in ${programs}: install PostgreSQL, or set POSTGRES_BIN`
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  server.close()
-  await once(server, "close")
-  return typeof address === "object" && address !== null ? address.port : 0
-}
 
 /** PostgreSQL refuses to run as root. */
 const asPostgres = (program: string, args: ReadonlyArray<string>): readonly [string, ReadonlyArray<string>] =>

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { onTestFinished } from "vitest"
-import { createDatabase, postgresMissing } from "./postgres.ts"
+import { createMysqlDatabase, mysqlMissing, mysqlProgramsMissing, startOwnMysql } from "./mysql.ts"
+import { createDatabase, postgresMissing, postgresProgramsMissing, startOwnPostgres } from "./postgres.ts"
 
 /** A reason to leave tests out; where everything has to be there it is an error instead. */
 export const unlessRequired = (missing: string | undefined): string | undefined => {
@@ -38,5 +39,45 @@ export const storages: ReadonlyArray<SharedStorage> = [
       onTestFinished(database.drop)
       return ["--storage", "postgres", "--url", database.url, "--listen"]
     }
+  },
+  {
+    name: "mysql",
+    away: unlessRequired(mysqlMissing),
+    flags: async () => {
+      const database = await createMysqlDatabase()
+      onTestFinished(database.drop)
+      return ["--storage", "mysql", "--url", database.url]
+    }
+  }
+]
+
+/** A database server of a test's own. */
+export interface OwnServer {
+  readonly url: string
+  /** Ends it without a warning. */
+  readonly crash: () => Promise<void>
+  readonly start: () => Promise<void>
+  readonly remove: () => Promise<void>
+}
+
+/** The database servers that tests crash. */
+export const servers: ReadonlyArray<{
+  readonly name: string
+  /** Why none can be started, if so. */
+  readonly away: string | undefined
+  readonly open: () => Promise<OwnServer>
+  readonly flags: (url: string) => ReadonlyArray<string>
+}> = [
+  {
+    name: "PostgreSQL",
+    away: unlessRequired(postgresProgramsMissing),
+    open: startOwnPostgres,
+    flags: (url) => ["--storage", "postgres", "--url", url, "--listen"]
+  },
+  {
+    name: "MariaDB",
+    away: unlessRequired(mysqlProgramsMissing),
+    open: startOwnMysql,
+    flags: (url) => ["--storage", "mysql", "--url", url]
   }
 ]
