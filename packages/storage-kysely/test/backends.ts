@@ -84,11 +84,12 @@ const openMysqlNodes = async (): Promise<BackendHarness> => {
 /** Two nodes on one instance: it can't be shared in any other way. */
 const openPgliteNodes = async (): Promise<BackendHarness> => {
   const db = openPglite()
-  await ensureSchema(db, { dialect: "pglite" })
+  const schema = freshSchema()
+  await ensureSchema(db, { dialect: "pglite", schema })
   return {
-    layer: Layer.provide(kyselyBackend({ db, dialect: "pglite" }).layer, layerQuiet),
-    expireLease: (storeId) => expireLease(db, "eventlog_stores", storeId),
-    close: () => db.destroy()
+    layer: Layer.provide(kyselyBackend({ db, dialect: "pglite", schema }).layer, layerQuiet),
+    expireLease: (storeId) => expireLease(db, `${schema}.eventlog_stores`, storeId),
+    close: () => dropSchema(db, schema)
   }
 }
 

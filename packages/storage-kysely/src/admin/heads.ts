@@ -1,5 +1,5 @@
 import type { StorageError, StoreHead, StoreId } from "@eventlog-server/core"
-import { Effect } from "effect"
+import type { Effect } from "effect"
 import { sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
 import { toNumber } from "../database/values.ts"
@@ -13,12 +13,10 @@ export const heads = (
 ): Effect.Effect<ReadonlyArray<StoreHead>, StorageError> => {
   const { connection, tables } = database
   const rest = after === undefined ? sql`` : sql`and store_id > ${after}`
-  return Effect.map(
-    attempt(database, "FeedAdmin.heads", () =>
-      sql<Pick<StoreRow, "store_id" | "head">>`
-        select store_id, head from ${tables.stores} where head > 0 and erased = 0 ${rest}
-        order by store_id limit ${limit}`.execute(connection)
-    ),
-    ({ rows }) => rows.map(({ head, store_id }) => ({ storeId: store_id as StoreId, head: toNumber(head) }))
-  )
+  return attempt(database, "FeedAdmin.heads", async () => {
+    const { rows } = await sql<Pick<StoreRow, "store_id" | "head">>`
+      select store_id, head from ${tables.stores} where head > 0 and erased = 0 ${rest}
+      order by store_id limit ${limit}`.execute(connection)
+    return rows.map(({ head, store_id }) => ({ storeId: store_id as StoreId, head: toNumber(head) }))
+  })
 }

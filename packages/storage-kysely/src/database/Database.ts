@@ -19,7 +19,7 @@ const pauseAfter = (attempt: number): Effect.Effect<void> =>
 
 /**
  * Calls the database. A call that met others (a deadlock, a lock, a write in between) is tried again: it has to be one
- * transaction, of which nothing stays. What fails for good is a `StorageError`, and says whether a retry may help.
+ * transaction, of which nothing stays. A row that makes no sense fails the call too. What fails for good is a `StorageError`, and says whether a retry may help.
  */
 export const attempt = <A>(
   { dialect }: Database,

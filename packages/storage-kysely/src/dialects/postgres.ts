@@ -1,4 +1,6 @@
 import { sql } from "kysely"
+import { toNumber } from "../database/values.ts"
+import type { BigInteger } from "../schema/tables.ts"
 import { codeOf, isNetworkFailure } from "./connectionFailures.ts"
 import { createIndexIfNotExists } from "./createIndex.ts"
 import type { Dialect, Failure, Probe } from "./Dialect.ts"
@@ -13,7 +15,7 @@ import { packEntries } from "./packEntries.ts"
  */
 const append: Dialect["append"] = async (connection, { entries, stores }, storeId, newEntries) => {
   const packed = packEntries(newEntries)
-  const { rows } = await sql<{ readonly last: string; readonly count: string }>`
+  const { rows } = await sql<{ readonly last: BigInteger; readonly count: BigInteger }>`
     with given as materialized (
       select place,
         substr(${packed.ids}::bytea, place * 16 - 15, 16) as entry_id,
@@ -48,7 +50,7 @@ const append: Dialect["append"] = async (connection, { entries, stores }, storeI
     )
     select head as last, (select count(*) from fresh) as count from moved`.execute(connection)
   const [row] = rows
-  return row && { last: Number(row.last), count: Number(row.count) }
+  return row && { last: toNumber(row.last), count: toNumber(row.count) }
 }
 
 const probeRow = ({ afterId, bucket, fromSequence, maxTransportOnly, toSequence }: Probe) => [

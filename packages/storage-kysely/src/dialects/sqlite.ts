@@ -1,4 +1,5 @@
 import { sql } from "kysely"
+import { toNumber } from "../database/values.ts"
 import { codeOf } from "./connectionFailures.ts"
 import { createIndexIfNotExists } from "./createIndex.ts"
 import type { Dialect, Failure } from "./Dialect.ts"
@@ -28,7 +29,7 @@ const append: Dialect["append"] = async (connection, { entries, stores }, storeI
     order by place
     returning sequence`.execute(connection)
   if (rows.length === 0) return undefined
-  return { last: rows.reduce((last, { sequence }) => Math.max(last, Number(sequence)), 0), count: rows.length }
+  return { last: rows.reduce((last, { sequence }) => Math.max(last, toNumber(sequence)), 0), count: rows.length }
 }
 
 const failureOf = (cause: unknown): Failure => {

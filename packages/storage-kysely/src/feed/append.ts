@@ -36,13 +36,13 @@ const findSequences = Effect.fnUntraced(function* (
   const { connection, tables } = database
   const sequences = new Map<string, number>()
   for (const chunk of chunksOf(records, maxIds)) {
-    const { rows } = yield* attempt(database, operation, () =>
-      sql<{ readonly entry_id: Uint8Array; readonly sequence: BigInteger }>`
+    yield* attempt(database, operation, async () => {
+      const { rows } = await sql<{ readonly entry_id: Uint8Array; readonly sequence: BigInteger }>`
         select entry_id, sequence from ${tables.entries}
         where store = (select id from ${tables.stores} where store_id = ${storeId})
         and entry_id in (${sql.join(chunk.map(({ entry }) => toBuffer(entry.id)))})`.execute(connection)
-    )
-    for (const { entry_id, sequence } of rows) sequences.set(idKey(entry_id), toNumber(sequence))
+      for (const { entry_id, sequence } of rows) sequences.set(idKey(entry_id), toNumber(sequence))
+    })
   }
   return sequences
 })

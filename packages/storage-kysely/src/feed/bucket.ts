@@ -49,6 +49,7 @@ export const bucket = (
   ranges: ReadonlyArray<BucketRange>,
   selection: BucketSelection
 ): Effect.Effect<ReadonlyArray<ReadonlyArray<FeedEntry>>, StorageError> =>
-  Effect.map(findInRanges(database, "FeedStore.bucket", ranges, selectEntries(database, storeId, selection)), (found) =>
-    found.map((rows) => take(rows.map(toFeedEntry).sort(compare[selection.order]), selection))
+  Effect.map(
+    findInRanges(database, "FeedStore.bucket", ranges, selectEntries(database, storeId, selection), toFeedEntry),
+    (found) => found.map((entries) => take(entries.toSorted(compare[selection.order]), selection))
   )

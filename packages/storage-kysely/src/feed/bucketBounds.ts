@@ -26,13 +26,14 @@ const selectBounds =
     return sql`select (${end(sql`asc`)}) as first_sequence, (${end(sql`desc`)}) as last_sequence`
   }
 
+const toBounds = ({ first_sequence, last_sequence }: BoundsRow): BucketBounds | undefined =>
+  first_sequence === null || last_sequence === null
+    ? undefined
+    : { first: toNumber(first_sequence), last: toNumber(last_sequence) }
+
 /** The bounds of all events of a range. */
-const join = (rows: ReadonlyArray<BoundsRow>): BucketBounds | undefined => {
-  const found = rows.flatMap(({ first_sequence, last_sequence }) =>
-    first_sequence === null || last_sequence === null
-      ? []
-      : { first: toNumber(first_sequence), last: toNumber(last_sequence) }
-  )
+const join = (bounds: ReadonlyArray<BucketBounds | undefined>): BucketBounds | undefined => {
+  const found = bounds.filter((bounds) => bounds !== undefined)
   if (found.length === 0) return undefined
   return {
     first: found.reduce((least, { first }) => Math.min(least, first), Number.POSITIVE_INFINITY),
@@ -46,6 +47,7 @@ export const bucketBounds = (
   storeId: StoreId,
   ranges: ReadonlyArray<BucketRange>
 ): Effect.Effect<ReadonlyArray<BucketBounds | undefined>, StorageError> =>
-  Effect.map(findInRanges(database, "FeedStore.bucketBounds", ranges, selectBounds(database, storeId)), (found) =>
-    found.map(join)
+  Effect.map(
+    findInRanges(database, "FeedStore.bucketBounds", ranges, selectBounds(database, storeId), toBounds),
+    (found) => found.map(join)
   )

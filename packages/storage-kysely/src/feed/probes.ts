@@ -19,28 +19,26 @@ const probesOf = (range: BucketRange): ReadonlyArray<Probe> =>
   }))
 
 /** What a select finds for each range, all of the range's events together, in few statements. */
-export const findInRanges = Effect.fnUntraced(function* <Row>(
+export const findInRanges = Effect.fnUntraced(function* <Row, A>(
   database: Database,
   operation: string,
   ranges: ReadonlyArray<BucketRange>,
-  select: (probe: ProbeSql) => RawBuilder<Row>
-): Effect.fn.Return<ReadonlyArray<ReadonlyArray<Row>>, StorageError> {
+  select: (probe: ProbeSql) => RawBuilder<Row>,
+  decode: (row: Row) => A
+): Effect.fn.Return<ReadonlyArray<ReadonlyArray<A>>, StorageError> {
   const { connection, dialect } = database
-  const found = ranges.map((): Array<Row> => [])
+  const found = ranges.map((): Array<A> => [])
   const probes = ranges.flatMap((range, index) => probesOf(range).map((probe) => ({ index, probe })))
   for (const chunk of chunksOf(probes, dialect.maxProbes)) {
-    const { rows } = yield* attempt(database, operation, () =>
-      dialect
-        .forEachProbe(
-          chunk.map(({ probe }) => probe),
-          select
-        )
-        .execute(connection)
+    const statement = dialect.forEachProbe(
+      chunk.map(({ probe }) => probe),
+      select
     )
-    for (const row of rows) {
-      const index = chunk[Number(row.probe)]?.index
-      if (index !== undefined) found[index]?.push(row)
-    }
+    const rows = yield* attempt(database, operation, async () => {
+      const { rows } = await statement.execute(connection)
+      return rows.map((row) => ({ index: chunk[Number(row.probe)]?.index, value: decode(row) }))
+    })
+    for (const { index, value } of rows) if (index !== undefined) found[index]?.push(value)
   }
   return found
 })

@@ -31,6 +31,13 @@ const selectPage = ({ tables }: Database, storeId: StoreId, from: number, limits
 
 const isEntry = (row: PageRow): row is PageRow & EntryColumns => row.sequence !== null
 
+/** The page of rows; `undefined` where the store was erased. */
+const toPage = (rows: ReadonlyArray<PageRow>): FeedPage | undefined => {
+  const [first] = rows
+  if (first === undefined) return { entries: [], head: 0 }
+  return first.erased === 0 ? { entries: rows.filter(isEntry).map(toFeedEntry), head: toNumber(first.head) } : undefined
+}
+
 /** `FeedStore.read`. */
 export const read = Effect.fnUntraced(function* (
   database: Database,
@@ -38,11 +45,9 @@ export const read = Effect.fnUntraced(function* (
   from: number,
   limits: PageLimits
 ): Effect.fn.Return<FeedPage, StorageError | StoreErasedError> {
-  const { rows } = yield* attempt(database, "FeedStore.read", () =>
-    selectPage(database, storeId, from, limits).execute(database.connection)
-  )
-  const [first] = rows
-  if (first === undefined) return { entries: [], head: 0 }
-  if (first.erased !== 0) return yield* new StoreErasedError({ storeId })
-  return { entries: rows.filter(isEntry).map(toFeedEntry), head: toNumber(first.head) }
+  const page = yield* attempt(database, "FeedStore.read", async () => {
+    const { rows } = await selectPage(database, storeId, from, limits).execute(database.connection)
+    return toPage(rows)
+  })
+  return page ?? (yield* new StoreErasedError({ storeId }))
 })

@@ -16,11 +16,11 @@ export const cursors = Effect.fnUntraced(function* (
   const { connection, tables } = database
   const found = new Map<string, number>()
   for (const chunk of chunksOf(storeIds, maxStores)) {
-    const { rows } = yield* attempt(database, "StoreProgress.cursors", () =>
-      sql<Pick<StoreRow, "store_id" | "processed">>`
+    yield* attempt(database, "StoreProgress.cursors", async () => {
+      const { rows } = await sql<Pick<StoreRow, "store_id" | "processed">>`
         select store_id, processed from ${tables.stores} where store_id in (${sql.join(chunk)})`.execute(connection)
-    )
-    for (const { processed, store_id } of rows) found.set(store_id, toNumber(processed))
+      for (const { processed, store_id } of rows) found.set(store_id, toNumber(processed))
+    })
   }
   return storeIds.map((storeId) => found.get(storeId) ?? 0)
 })

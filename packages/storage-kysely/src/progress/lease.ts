@@ -3,7 +3,7 @@ import { Effect, Option, Schedule, type Scope } from "effect"
 import { type RawBuilder, sql } from "kysely"
 import { beforeLeaving } from "../database/beforeLeaving.ts"
 import { attempt, type Database } from "../database/Database.ts"
-import { createStore } from "../database/stores.ts"
+import { createStore, findStore } from "../database/stores.ts"
 import { toNumber } from "../database/values.ts"
 import type { BigInteger } from "../schema/tables.ts"
 
@@ -40,13 +40,15 @@ const seize = ({ dialect, tables }: Database, { storeId, token }: Held, leaseMil
 
 /** The cursor of whoever holds the lease by a token. */
 const readCursor = (database: Database, { storeId, token }: Held): Effect.Effect<number | undefined, StorageError> =>
-  Effect.map(
-    attempt(database, operation, () =>
-      sql<{ readonly processed: BigInteger }>`select processed from ${database.tables.stores}
-        where store_id = ${storeId} and lease_holder = ${token}`.execute(database.connection)
-    ),
-    ({ rows: [row] }) => row && toNumber(row.processed)
-  )
+  attempt(database, operation, async () => {
+    const { rows } = await sql<{ readonly processed: BigInteger }>`select processed from ${database.tables.stores}
+      where store_id = ${storeId} and lease_holder = ${token}`.execute(database.connection)
+    return rows[0] && toNumber(rows[0].processed)
+  })
+
+/** Whether the store has a row, also one that was erased. */
+const hasRow = (database: Database, storeId: StoreId): Effect.Effect<boolean, StorageError> =>
+  Effect.catchTag(findStore(database, operation, storeId), "StoreErasedError", () => Effect.succeed(true))
 
 /** Takes the lease unless somebody holds it; answers the cursor. */
 const take = Effect.fnUntraced(function* (
@@ -55,7 +57,8 @@ const take = Effect.fnUntraced(function* (
   leaseMillis: number
 ): Effect.fn.Return<number | undefined, StorageError> {
   if ((yield* execute(database, seize(database, held, leaseMillis))) === 0) {
-    // Held by somebody else, or a store without a row.
+    // Only a store without a row may get one: an insert that does nothing uses up a number all the same.
+    if (yield* hasRow(database, held.storeId)) return undefined
     yield* attempt(database, operation, () => createStore(database, held.storeId))
     if ((yield* execute(database, seize(database, held, leaseMillis))) === 0) return undefined
   }

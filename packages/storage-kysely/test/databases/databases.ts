@@ -4,7 +4,7 @@ import { type Kysely, sql } from "kysely"
 import { onTestFinished } from "vitest"
 import { type DialectName, ensureSchema, type TableOptions } from "../../src/index.ts"
 import { createDatabase, dropDatabase, mysqlUrl, openMysql, requireMysql } from "./mysql.ts"
-import { openSharedPglite } from "./pglite.ts"
+import { openPglite } from "./pglite.ts"
 import { dropSchema, freshSchema, openPostgres, requirePostgres } from "./postgres.ts"
 import { openSqlite, temporaryFolder } from "./sqlite.ts"
 
@@ -60,7 +60,7 @@ const openMysqlDatabase: OpenDatabase = async <DB>(connections = 4) => {
 }
 
 const openPgliteDatabase: OpenDatabase = async <DB>() => {
-  const openAnother = () => typed<DB>(openSharedPglite())
+  const openAnother = () => typed<DB>(openPglite())
   const db = openAnother()
   onTestFinished(async () => {
     await sql`drop schema public cascade`.execute(db)

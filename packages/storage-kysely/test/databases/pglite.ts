@@ -1,14 +1,13 @@
 import { PGlite } from "@electric-sql/pglite"
 import { Kysely, PGliteDialect } from "kysely"
 
-/** An instance in memory, which takes seconds to start and much memory. @param pglite @default one of its own */
-export const openPglite = (pglite: PGlite = new PGlite()): Kysely<unknown> =>
-  new Kysely<unknown>({ dialect: new PGliteDialect({ pglite }) })
-
 let shared: PGlite | undefined
 
-/** A Kysely instance of a test's own, on what all tests of a process share; don't destroy it. */
-export const openSharedPglite = (): Kysely<unknown> => {
+/**
+ * A Kysely instance of a test's own, on one PGlite in memory for all tests of a process: it takes seconds to start, and much
+ * memory. Nobody destroys it.
+ */
+export const openPglite = (): Kysely<unknown> => {
   shared ??= new PGlite()
-  return openPglite(shared)
+  return new Kysely<unknown>({ dialect: new PGliteDialect({ pglite: shared }) })
 }
