@@ -15,7 +15,7 @@ const alias = Object.entries(tsconfig.compilerOptions.paths).map(([name, [path =
 const folders = ["packages", "examples"]
   .filter((parent) => existsSync(parent))
   .flatMap((parent) => readdirSync(parent).map((name) => join(parent, name)))
-  .concat("docs", "bench")
+  .concat("docs", "bench", "torture")
   .filter((folder) => existsSync(join(folder, "test")))
 
 /** `vitest run` keeps counts small; `vitest run --mode long` gives the tests `EVENTLOG_TEST_LONG` and time for it. */

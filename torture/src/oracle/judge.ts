@@ -1,0 +1,25 @@
+import { checkConvergence, checkJournals, checkSubscriptions } from "./checkDeliveries.ts"
+import { checkOrigins, checkSequences, checkServerWrites } from "./checkFeeds.ts"
+import { checkHandlers, checkProjections } from "./checkHandlers.ts"
+import { checkMemory } from "./checkMemory.ts"
+import { checkAcks, checkRefusals, checkWholeRequests } from "./checkWrites.ts"
+import type { Check, Evidence, Violation } from "./history.ts"
+
+/** What has to hold, the most telling first: a feed that is wrong makes everything after it look wrong. */
+const checks: ReadonlyArray<Check> = [
+  checkSequences,
+  checkOrigins,
+  checkAcks,
+  checkServerWrites,
+  checkWholeRequests,
+  checkRefusals,
+  checkSubscriptions,
+  checkJournals,
+  checkHandlers,
+  checkProjections,
+  checkConvergence,
+  checkMemory
+]
+
+/** Every promise that the evidence shows to be broken. */
+export const judge = (evidence: Evidence): ReadonlyArray<Violation> => checks.flatMap((check) => check(evidence))
