@@ -1,0 +1,103 @@
+import {
+  type Backend,
+  EventLogServerStoreRegistry,
+  EventLogServerStoreRegistryError,
+  FeedAdmin,
+  FeedStore,
+  StorageError,
+  StoreProgress
+} from "@eventlog-server/core"
+import { Context, Effect, Layer, Option, Stream } from "effect"
+import type { Leases } from "./leases.ts"
+import type { NodeState } from "./nodeState.ts"
+import type { Member } from "./scenario.ts"
+
+const away = (member: Member): StorageError =>
+  new StorageError({ operation: member, retryable: true, cause: new Error("the database is away") })
+
+/** A call that takes its time, and fails when the node's plans say so, before or after it did its work. */
+const troubled = <A, E, R, E2>(
+  node: NodeState,
+  member: Member,
+  call: Effect.Effect<A, E, R>,
+  failure: (member: Member) => E2
+): Effect.Effect<A, E | E2, R> =>
+  Effect.gen(function* () {
+    yield* node.delay
+    const trouble = node.takePlan(member)
+    if (trouble === "slow") yield* node.slow
+    if (trouble === "before") return yield* Effect.fail(failure(member))
+    const answer = yield* call
+    yield* node.delay
+    if (trouble === "after") return yield* Effect.fail(failure(member))
+    return answer
+  })
+
+const feedStore = (node: NodeState, store: FeedStore["Service"]): FeedStore["Service"] => ({
+  id: store.id,
+  append: (...args) => troubled(node, "FeedStore.append", store.append(...args), away),
+  read: (...args) => troubled(node, "FeedStore.read", store.read(...args), away),
+  bucket: (...args) => troubled(node, "FeedStore.bucket", store.bucket(...args), away),
+  bucketBounds: (...args) => troubled(node, "FeedStore.bucketBounds", store.bucketBounds(...args), away),
+  wakeups: (storeId) =>
+    store.wakeups(storeId).pipe(
+      Stream.mapEffect(() => node.delay),
+      Stream.interruptWhen(Effect.andThen(node.whenDeafened, Effect.fail(away("FeedStore.read"))))
+    )
+})
+
+const feedAdmin = (node: NodeState, admin: FeedAdmin["Service"]): FeedAdmin["Service"] => ({
+  ...admin,
+  heads: (...args) => troubled(node, "FeedAdmin.heads", admin.heads(...args), away)
+})
+
+const storeProgress = (
+  node: NodeState,
+  leases: Leases,
+  progress: StoreProgress["Service"]
+): StoreProgress["Service"] => ({
+  lease: (storeId) =>
+    troubled(node, "StoreProgress.lease", leases.lease(node, storeId), away).pipe(
+      Effect.map(
+        Option.map((lease) => ({
+          cursor: lease.cursor,
+          advance: (sequence: number) => troubled(node, "StoreProgress.advance", lease.advance(sequence), away)
+        }))
+      )
+    ),
+  cursors: (storeIds) =>
+    troubled(
+      node,
+      "StoreProgress.cursors",
+      Effect.sync(() => storeIds.map((storeId) => leases.cursor(storeId))),
+      away
+    ),
+  raiseCutoffs: (...args) => troubled(node, "StoreProgress.raiseCutoffs", progress.raiseCutoffs(...args), away)
+})
+
+const unavailable = () => new EventLogServerStoreRegistryError({ reason: "Unavailable" })
+
+const storeRegistry = (
+  node: NodeState,
+  registry: EventLogServerStoreRegistry["Service"]
+): EventLogServerStoreRegistry["Service"] => ({
+  ...registry,
+  resolve: (publicKey) => troubled(node, "Registry.resolve", registry.resolve(publicKey), unavailable)
+})
+
+/** A backend as one life of a server sees it: slow, failing, and with leases that are lost. */
+export const troubledBackend = (backend: Backend, node: NodeState, leases: Leases): Backend => ({
+  layer: Layer.effectContext(
+    Effect.map(Layer.build(backend.layer), (services) =>
+      Context.empty().pipe(
+        Context.add(FeedStore, feedStore(node, Context.get(services, FeedStore))),
+        Context.add(FeedAdmin, feedAdmin(node, Context.get(services, FeedAdmin))),
+        Context.add(StoreProgress, storeProgress(node, leases, Context.get(services, StoreProgress))),
+        Context.add(
+          EventLogServerStoreRegistry,
+          storeRegistry(node, Context.get(services, EventLogServerStoreRegistry))
+        )
+      )
+    )
+  )
+})

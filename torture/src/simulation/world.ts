@@ -1,0 +1,266 @@
+import { type Backend, EventLogServerStoreRegistry, FeedStore, memoryBackend, StoreId } from "@eventlog-server/core"
+import { Clock, Context, Effect, Layer } from "effect"
+import type { FinalDevice, Outcome, Recorded, StoredEntry } from "../oracle/history.ts"
+import { makeRandom, type Random } from "../random.ts"
+import { Recorder } from "../recorder.ts"
+import { encodePayload, serverSchema } from "../schema.ts"
+import { digestOf, storedEntry } from "../seen.ts"
+import { Device } from "./device.ts"
+import { Leases } from "./leases.ts"
+import { type Node, startNode } from "./node.ts"
+import { NodeState } from "./nodeState.ts"
+import { deviceCount, nodeCount, type Scenario, type Step, storeCount } from "./scenario.ts"
+import { connect, type Wire } from "./wire.ts"
+
+/** Two nodes, their backend, and devices. */
+export interface World {
+  readonly history: ReadonlyArray<Recorded>
+  readonly perform: (step: Step) => Effect.Effect<void>
+  /** Ends all faults. */
+  readonly heal: Effect.Effect<void>
+  /** Whether every device sent and got everything, and everything was handled. */
+  readonly isAtRest: Effect.Effect<boolean>
+  readonly outcome: Effect.Effect<Outcome>
+}
+
+const hour = 3_600_000
+const storeNames = Array.from({ length: storeCount }, (_, index) => `store ${index}`)
+const events = ["Added", "Added", "Changed", "Noted", "Noted", "Noted", "Failed", "Whispered"]
+
+class SimulatedWorld implements World {
+  readonly history: ReadonlyArray<Recorded>
+  private readonly recorder: Recorder
+  private readonly random: Random
+  private readonly latency: number
+  private readonly backend: Backend
+  private readonly store: FeedStore["Service"]
+  private readonly registry: EventLogServerStoreRegistry["Service"]
+  private readonly leases = new Leases()
+  private readonly nodes: Array<Node | undefined> = []
+  private readonly devices: ReadonlyArray<Device>
+  private readonly homes: Array<number>
+  private lives = 0
+  private texts = 0
+
+  constructor(
+    { latency, seed }: Scenario,
+    now: () => number,
+    backend: Backend,
+    services: Context.Context<FeedStore | EventLogServerStoreRegistry>
+  ) {
+    this.recorder = new Recorder(now)
+    this.history = this.recorder.history
+    this.random = makeRandom(seed)
+    this.latency = latency
+    this.backend = backend
+    this.store = Context.get(services, FeedStore)
+    this.registry = Context.get(services, EventLogServerStoreRegistry)
+    this.homes = Array.from({ length: deviceCount }, (_, index) => index % nodeCount)
+    this.devices = Array.from(
+      { length: deviceCount },
+      (_, index) =>
+        new Device({
+          name: `device ${index}`,
+          store: storeNames[index < deviceCount - 1 ? 0 : 1]!,
+          clockOffset: [0, -3 * hour, 0, 5 * hour, -20 * hour][index % 5]!,
+          random: this.random,
+          recorder: this.recorder,
+          connect: Effect.suspend(() => this.dial(index))
+        })
+    )
+  }
+
+  readonly start: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
+    yield* Effect.forEach(this.devices, (device) => this.assign(device))
+    for (let index = 0; index < nodeCount; index++) yield* this.startNode(index)
+    for (const device of this.devices) yield* Effect.forkDetach(device.run)
+  })
+
+  perform(step: Step): Effect.Effect<void> {
+    return (this.actions[step.do] as (step: Step) => Effect.Effect<void>)(step)
+  }
+
+  private readonly actions: {
+    readonly [Do in Step["do"]]: (step: Extract<Step, { readonly do: Do }>) => Effect.Effect<void>
+  } = {
+    write: ({ count, device, size }) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const [event, key] = [this.random.pick(events), `key ${this.random.upTo(2)}`]
+        this.devices[device]!.write(
+          now,
+          event,
+          key,
+          Array.from({ length: count }, () => this.text(size))
+        )
+      }),
+    repeat: ({ device }) => Effect.sync(() => this.devices[device]!.repeat()),
+    cut: ({ device }) => Effect.sync(() => this.devices[device]!.cut()),
+    stall: ({ device }) => Effect.sync(() => this.devices[device]!.stall(this.random.chance(0.5))),
+    move: ({ device, node }) =>
+      Effect.sync(() => {
+        this.homes[device] = node
+        this.devices[device]!.cut()
+      }),
+    remove: ({ device }) =>
+      Effect.suspend(() => {
+        const { publicKey } = this.devices[device]!
+        const server = this.nodes[0]?.server
+        return Effect.orDie(server === undefined ? this.registry.remove(publicKey) : server.remove(publicKey))
+      }),
+    return: ({ device }) => this.assign(this.devices[device]!),
+    "server write": ({ node, store }) => Effect.asVoid(Effect.forkDetach(this.serverWrite(node, storeNames[store]!))),
+    kill: ({ node }) => Effect.andThen(this.kill(node), this.later(node)),
+    restart: ({ node }) => Effect.asVoid(Effect.forkDetach(this.restart(node))),
+    pause: ({ node }) => this.pause(node),
+    deafen: ({ node }) => Effect.sync(() => this.nodes[node]?.state.deafen()),
+    trouble: ({ member, node, times, trouble }) =>
+      Effect.sync(() => {
+        this.fault(`${member} fails ${times} times, ${trouble}`, true)
+        this.nodes[node]?.state.plan(member, trouble, times)
+      }),
+    wait: () => Effect.void
+  }
+
+  readonly heal: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
+    for (const [index, node] of this.nodes.entries()) {
+      node?.state.calm()
+      node?.state.resume()
+      if (node === undefined) yield* this.startNode(index)
+    }
+    for (const device of this.devices) {
+      device.stall(false)
+      yield* this.assign(device)
+    }
+  })
+
+  readonly isAtRest: Effect.Effect<boolean> = Effect.gen({ self: this }, function* () {
+    for (const store of storeNames) {
+      const head = (yield* this.read(store)).length
+      if (this.leases.cursor(StoreId.make(store)) < head) return false
+      const devices = this.devices.filter((device) => device.store === store)
+      if (devices.some(({ next, unsent }) => unsent > 0 || next <= head)) return false
+    }
+    return true
+  })
+
+  readonly outcome: Effect.Effect<Outcome> = Effect.gen({ self: this }, function* () {
+    const feeds = new Map<string, ReadonlyArray<StoredEntry>>()
+    for (const store of storeNames) feeds.set(store, yield* this.read(store))
+    const devices = this.devices.map(
+      ({ journal, name, publicKey, store }): FinalDevice => ({
+        device: name,
+        publicKey,
+        store,
+        mustConverge: true,
+        journal: Array.from(journal)
+      })
+    )
+    return { feeds, devices, projections: new Map() }
+  })
+
+  private fault(what: string, excuses: boolean): void {
+    this.recorder.record({ kind: "fault", what, excuses })
+  }
+
+  private text(size: "small" | "page" = "small"): string {
+    const text = `text ${this.texts++}`
+    return size === "page" ? text.padEnd(2_500, ".") : text
+  }
+
+  private assign({ publicKey, store }: Device): Effect.Effect<void> {
+    return Effect.orDie(this.registry.assign({ publicKey, storeId: StoreId.make(store) }))
+  }
+
+  private read(store: string): Effect.Effect<ReadonlyArray<StoredEntry>> {
+    const everything = { maxEntries: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER }
+    return this.store.read(StoreId.make(store), 1, everything).pipe(
+      Effect.map(({ entries }) => entries.map(storedEntry)),
+      Effect.orDie
+    )
+  }
+
+  private dial(device: number): Effect.Effect<Wire> {
+    const node = this.nodes[this.homes[device]!] ?? this.nodes.find((other) => other !== undefined)
+    if (node === undefined)
+      return Effect.andThen(
+        Effect.sleep(200),
+        Effect.suspend(() => this.dial(device))
+      )
+    return connect(node.state, node.server)
+  }
+
+  private startNode(index: number): Effect.Effect<void> {
+    const state = new NodeState(`node ${index}, life ${this.lives++}`, this.random, this.latency)
+    return Effect.map(startNode(state, this.backend, this.leases, this.recorder), (node) => {
+      this.nodes[index] = node
+    })
+  }
+
+  private kill(index: number): Effect.Effect<void> {
+    return Effect.map(Clock.currentTimeMillis, (now) => {
+      const node = this.nodes[index]
+      if (node === undefined) return
+      this.fault(`kill of ${node.state.run}`, true)
+      node.state.kill(now)
+      this.nodes[index] = undefined
+    })
+  }
+
+  /** Starts a node again that was killed, after a while. */
+  private later(index: number): Effect.Effect<void> {
+    return Effect.sleep(this.random.upTo(1_500)).pipe(
+      Effect.andThen(Effect.suspend(() => (this.nodes[index] === undefined ? this.startNode(index) : Effect.void))),
+      Effect.forkDetach,
+      Effect.asVoid
+    )
+  }
+
+  private restart(index: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const node = this.nodes[index]
+      if (node === undefined || node.state.isStuck) return
+      this.fault(`restart of ${node.state.run}`, false)
+      this.nodes[index] = undefined
+      yield* node.close
+      if (this.nodes[index] === undefined) yield* this.startNode(index)
+    })
+  }
+
+  private pause(index: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const node = this.nodes[index]
+      if (node === undefined) return
+      this.fault(`stop of ${node.state.run}`, true)
+      node.state.pause(yield* Clock.currentTimeMillis)
+      const resume = Effect.sync(() => {
+        this.fault(`${node.state.run} goes on`, true)
+        node.state.resume()
+      })
+      yield* Effect.sleep(this.random.upTo(2 * 2_000)).pipe(Effect.andThen(resume), Effect.forkDetach)
+    })
+  }
+
+  private serverWrite(index: number, store: string): Effect.Effect<void> {
+    const payload = { key: `key ${this.random.upTo(2)}`, text: this.text() }
+    const transportOnly = this.random.chance(0.4)
+    const digest = digestOf(encodePayload(payload))
+    const server = this.nodes[index]?.server
+    if (server === undefined) return Effect.void
+    this.recorder.record({ kind: "ordered", store, digest, transportOnly })
+    const storeId = StoreId.make(store)
+    return server.write({ schema: serverSchema, storeId, event: "Added", payload, runHandlers: !transportOnly }).pipe(
+      Effect.map(({ sequenceNumbers: [sequence = 0] }) =>
+        this.recorder.record({ kind: "authored", store, digest, sequence })
+      ),
+      Effect.ignoreCause
+    )
+  }
+}
+
+/** Starts everything. @param now milliseconds since the run began */
+export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario, now: () => number) {
+  const backend = memoryBackend()
+  const world = new SimulatedWorld(scenario, now, backend, yield* Layer.build(backend.layer))
+  yield* world.start
+  return world as World
+})
