@@ -61,7 +61,7 @@ module.exports = {
       name: "public-entry-points",
       comment: "a package is imported by its name, so by what it publishes",
       severity: "error",
-      from: { path: "^((?:packages|examples)/[^/]+|docs)/" },
+      from: { path: "^((?:packages|examples)/[^/]+|docs|torture)/" },
       to: {
         path: "^(packages|examples)/[^/]+/",
         pathNot: "^$1/",
@@ -91,6 +91,13 @@ module.exports = {
       severity: "error",
       from: { path: "^(packages|examples)/[^/]+/src/" },
       to: { path: "^(packages|examples)/[^/]+/test/" }
+    },
+    {
+      name: "independent-oracle",
+      comment: "what judges the system must not share its mistakes",
+      severity: "error",
+      from: { path: "^torture/src/oracle/" },
+      to: { pathNot: "^torture/src/oracle/" }
     },
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } }

@@ -318,6 +318,10 @@ it("rejects a server that outgrew its bound", () => {
   expect(rulesBroken({ history: [...goodHistory, measured] })).toEqual(["memory"])
 })
 
+it("rejects a server that ended by itself", () => {
+  expect(rulesBroken({ history: [...goodHistory, { kind: "died", run: "n", why: "code 1" }] })).toEqual(["crashes"])
+})
+
 it("tells how a violation came about: the entry's story, and the faults in between", () => {
   const history = goodHistory.toSpliced(6, 0, fault(true))
   const given = evidence({ history, feed: goodFeed.slice(0, 2) })

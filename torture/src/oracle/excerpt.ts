@@ -21,6 +21,7 @@ const idsOf = (happening: Recorded): ReadonlyArray<string> => {
     case "handled":
       return [happening.id]
     case "measured":
+    case "died":
       return [happening.run]
     case "fault":
       return []

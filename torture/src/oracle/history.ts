@@ -59,6 +59,8 @@ export type Happening =
     }
   /** A server said how much memory it has. */
   | { readonly kind: "measured"; readonly run: string; readonly bytes: number }
+  /** A server process ended that nobody had told to. */
+  | { readonly kind: "died"; readonly run: string; readonly why: string }
   /** Something was broken on purpose. `excuses`: after it, entries may be handled again. */
   | { readonly kind: "fault"; readonly what: string; readonly excuses: boolean }
 

@@ -1,12 +1,13 @@
 import { checkConvergence, checkJournals, checkSubscriptions } from "./checkDeliveries.ts"
 import { checkOrigins, checkSequences, checkServerWrites } from "./checkFeeds.ts"
 import { checkHandlers, checkProjections } from "./checkHandlers.ts"
-import { checkMemory } from "./checkMemory.ts"
+import { checkLives, checkMemory } from "./checkServers.ts"
 import { checkAcks, checkRefusals, checkWholeRequests } from "./checkWrites.ts"
 import type { Check, Evidence, Violation } from "./history.ts"
 
 /** What has to hold, the most telling first: a feed that is wrong makes everything after it look wrong. */
 const checks: ReadonlyArray<Check> = [
+  checkLives,
   checkSequences,
   checkOrigins,
   checkAcks,

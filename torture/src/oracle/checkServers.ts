@@ -1,6 +1,14 @@
 import type { Check } from "./history.ts"
 import { allOf } from "./select.ts"
 
+/** No server comes to an end by itself. */
+export const checkLives: Check = (evidence) =>
+  allOf(evidence, "died").map(({ run, why }) => ({
+    rule: "crashes",
+    message: `Server run ${run} ended by itself: ${why}`,
+    about: [run]
+  }))
+
 /** No server outgrows its bound, whatever was done to it. */
 export const checkMemory: Check = (evidence) => {
   const { maxServerBytes } = evidence.rules

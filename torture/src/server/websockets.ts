@@ -1,0 +1,44 @@
+import type { IncomingMessage } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Mountable } from "@eventlog-server/core"
+import { type WebSocket, WebSocketServer } from "ws"
+
+/** The store that a device's address names, for `enroll`. */
+const principalOf = ({ url = "/" }: IncomingMessage): string | undefined =>
+  new URL(url, "ws://localhost").searchParams.get("store") ?? undefined
+
+const serve = (mounted: Mountable, socket: WebSocket, request: IncomingMessage): void => {
+  const listener = mounted.connect(
+    {
+      send: (frame) => socket.send(frame),
+      bufferedBytes: () => socket.bufferedAmount,
+      close: (code, reason) => socket.close(code, reason)
+    },
+    { remoteAddress: request.socket.remoteAddress, headers: {}, principal: principalOf(request) }
+  )
+  socket.on("message", (data: Buffer, isBinary) => listener.receive(isBinary ? new Uint8Array(data) : String(data)))
+  socket.on("close", () => listener.closed())
+  socket.on("error", () => {})
+}
+
+/** Serves websockets on a port of loopback, by whichever server is mounted at the moment. */
+export const openWebSockets = async (port: number, mounted: () => Mountable) => {
+  const sockets = new WebSocketServer({
+    host: "127.0.0.1",
+    port,
+    perMessageDeflate: false,
+    maxPayload: mounted().limits.maxFrameBytes
+  })
+  sockets.on("connection", (socket, request) => serve(mounted(), socket, request))
+  await new Promise((resolve, reject) => {
+    sockets.once("listening", resolve)
+    sockets.once("error", reject)
+  })
+  return {
+    port: (sockets.address() as AddressInfo).port,
+    close: (): void => {
+      for (const socket of sockets.clients) socket.terminate()
+      sockets.close()
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { Crowd } from "./devices/crowd.ts"
+import { faultsFor, type Stage } from "./faults/faults.ts"
+import { makeSchedule } from "./faults/schedule.ts"
+import { Fleet } from "./fleet.ts"
+import { machineTime } from "./machineTime.ts"
+import type { Evidence, Outcome, Recorded, StoredEntry } from "./oracle/history.ts"
+import { makeRandom } from "./random.ts"
+import { Recorder } from "./recorder.ts"
+import { handledEvents, noteEvents } from "./schema.ts"
+import type { HandlerLine } from "./server/commands.ts"
+import type { OpenStorage } from "./storages/storage.ts"
+
+/** What a run is made of. */
+export interface TortureOptions {
+  readonly storage: string
+  readonly open: OpenStorage
+  readonly seed: number
+  readonly seconds: number
+  readonly devices: number
+  readonly servers: number
+  /** The program that every server runs. */
+  readonly serverScript: string
+  /** An empty folder for the storage and the handler log. */
+  readonly folder: string
+  readonly say: (line: string) => void
+}
+
+/** How long everything may take to come to rest, in milliseconds: long enough for a machine that is busy with more. */
+const patience = 120_000
+
+const pause = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+/** Carries a schedule out; answers how many faults there were of each name. */
+const breakThings = async (stage: Stage, { seconds, seed }: TortureOptions): Promise<ReadonlyMap<string, number>> => {
+  const faults = faultsFor(stage)
+  const counts = new Map<string, number>()
+  const running = new Set<Promise<unknown>>()
+  const start = performance.now()
+  for (const planned of makeSchedule(seed, seconds * 1_000, faults)) {
+    await pause(start + planned.at - performance.now())
+    const fault = faults.find(({ name }) => name === planned.name)
+    const done = Promise.resolve(fault?.run(stage, planned)).then((isDone) => {
+      running.delete(done)
+      if (isDone !== false) counts.set(planned.name, (counts.get(planned.name) ?? 0) + 1)
+    })
+    running.add(done)
+  }
+  await Promise.all(running)
+  return counts
+}
+
+/** Asks a server until it answers: one may just be gone, or its storage. */
+const insist = async <A>(
+  stage: Stage,
+  ask: (server: NonNullable<ReturnType<Fleet["server"]>>) => Promise<A>
+): Promise<A> => {
+  for (let index = 0; ; index++) {
+    const server = stage.fleet.server(index)
+    if (server !== undefined) {
+      try {
+        return await ask(server)
+      } catch {}
+    }
+    await pause(100)
+  }
+}
+
+const readFeeds = async (stage: Stage): Promise<ReadonlyMap<string, ReadonlyArray<StoredEntry>>> => {
+  const feeds = new Map<string, ReadonlyArray<StoredEntry>>()
+  for (const store of stage.crowd.stores) feeds.set(store, await insist(stage, (server) => server.call("read", store)))
+  return feeds
+}
+
+const headsOf = (feeds: ReadonlyMap<string, ReadonlyArray<StoredEntry>>): ReadonlyMap<string, number> =>
+  new Map(Array.from(feeds, ([store, feed]) => [store, feed.length]))
+
+/** Waits until every device has everything and everything was handled, or until patience is at its end. */
+const comeToRest = async (stage: Stage, say: TortureOptions["say"]): Promise<void> => {
+  await stage.fleet.settle()
+  await stage.crowd.settle()
+  const end = performance.now() + patience
+  while (performance.now() < end) {
+    await stage.crowd.wake()
+    const heads = headsOf(await readFeeds(stage))
+    const unsynced = stage.crowd.unsynced(heads)
+    if (unsynced.length > 0) {
+      await pause(250)
+      continue
+    }
+    const handled = Array.from(heads, ([storeId, sequence]) =>
+      insist(stage, (server) => server.call("processed", { storeId, sequence }))
+    )
+    const isHandled = await Promise.race([Promise.all(handled).then(() => true), pause(patience).then(() => false)])
+    if (!isHandled) say("not everything was handled")
+    // What nobody asked for would come now.
+    return pause(500)
+  }
+  say(`not at rest after ${patience / 1_000} s: ${stage.crowd.unsynced(headsOf(await readFeeds(stage))).join(", ")}`)
+}
+
+const outcomeOf = async (stage: Stage): Promise<Outcome> => {
+  const projections = new Map<string, ReadonlyArray<string>>()
+  for (const store of stage.crowd.stores) {
+    const projection = await insist(stage, (server) => server.call("projection", store))
+    if (projection !== undefined) projections.set(store, projection)
+  }
+  return { feeds: await readFeeds(stage), devices: await stage.crowd.finals(), projections }
+}
+
+/** What the handlers wrote down, in the order in which they ran. */
+const readHandlerLog = (file: string, since: number): ReadonlyArray<Recorded> =>
+  readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as HandlerLine)
+    .map(({ conflicts, id, run, store, time }) => ({ kind: "handled", store, run, id, conflicts, at: time - since }))
+
+/** One history of both. Lines of the log keep their order among themselves, whatever their times say. */
+const merge = (history: ReadonlyArray<Recorded>, handled: ReadonlyArray<Recorded>): ReadonlyArray<Recorded> => {
+  const merged: Array<Recorded> = []
+  let next = 0
+  for (const happening of history) {
+    while (next < handled.length && handled[next]!.at < happening.at) merged.push(handled[next++]!)
+    merged.push(happening)
+  }
+  return [...merged, ...handled.slice(next)]
+}
+
+/** What a run left behind. */
+export interface Tortured {
+  readonly evidence: Evidence
+  /** How many faults there were, by their names. */
+  readonly faults: ReadonlyMap<string, number>
+}
+
+/** Runs the system through a bad week, and answers what was seen. */
+export const torture = async (options: TortureOptions): Promise<Tortured> => {
+  const { folder, say } = options
+  const since = machineTime()
+  const recorder = new Recorder(() => machineTime() - since)
+  const storage = await options.open(folder)
+  const handlerLog = join(folder, "handlers.log")
+  const fleet = new Fleet({
+    script: options.serverScript,
+    size: storage.isDurable ? options.servers : 1,
+    storage: { storage: options.storage, address: storage.address },
+    isDurable: storage.isDurable,
+    handlerLog,
+    recorder
+  })
+  try {
+    await fleet.start()
+    const crowd = await Crowd.make({ fleet, recorder, random: makeRandom(options.seed), size: options.devices })
+    const stage: Stage = { fleet, crowd, storage, recorder }
+    await crowd.start()
+    say(`${options.devices} devices in ${crowd.stores.length} stores, ${fleet.size} servers`)
+    const measuring = setInterval(() => void fleet.measure(), 1_000)
+    const [faults] = await Promise.all([
+      breakThings(stage, options),
+      crowd.live(performance.now() + options.seconds * 1_000)
+    ])
+    say("the faults are over")
+    await comeToRest(stage, say)
+    clearInterval(measuring)
+    const outcome = await outcomeOf(stage)
+    await crowd.close()
+    const history = merge(recorder.history, readHandlerLog(handlerLog, since))
+    return { evidence: { history, outcome, rules }, faults }
+  } finally {
+    await fleet.close()
+    await storage.close()
+  }
+}
+
+const rules: Evidence["rules"] = {
+  handledEvents,
+  compactedEvents: noteEvents,
+  maxConflicts: 100,
+  // A server that was cut off from its storage finds out when it next moves its cursor.
+  excuseMillis: 15_000,
+  maxServerBytes: 1024 ** 3
+}
