@@ -227,6 +227,17 @@ describe("writes", () => {
   })
 })
 
+it("rejects a refusal of what was not wrong", () => {
+  const refused = (reason: string): ReadonlyArray<Happening> => [
+    { kind: "sent", device: "a", request: "a.0", ids: ["1"] },
+    { kind: "refused", device: "a", request: "a.0", reason },
+    ...goodHistory
+  ]
+  expect(rulesBroken({ history: refused("Internal") })).toEqual(["refusals"])
+  expect(rulesBroken({ history: refused("Unavailable") })).toEqual([])
+  expect(rulesBroken({ history: refused("NotMapped") })).toEqual([])
+})
+
 describe("deliveries", () => {
   it("rejects a gap, a repeat and another order", () => {
     expect(rulesBroken({ history: subscribedAt(0, placed(1, "1"), placed(3, "3")) })).toEqual(["deliveries"])

@@ -83,6 +83,31 @@ export const checkRefusals: Check = (evidence) => {
   )
 }
 
+/** A device that keeps to the rules is never refused for good, whatever others do whose writes share a commit with its own. */
+export const checkInnocence: Check = (evidence) => {
+  const innocent = new Set(
+    evidence.outcome.devices.filter(({ mustConverge }) => mustConverge).map(({ device }) => device)
+  )
+  return allOf(evidence, "refused")
+    .filter(({ device, reason }) => innocent.has(device) && neverForInnocents.has(reason))
+    .map(({ device, reason, request }) => ({
+      rule: "refusals",
+      message: `${request} of ${device}, which did nothing wrong, was refused: ${reason}`,
+      about: [request]
+    }))
+}
+
+/** Refusals that say that a request itself is wrong, or that the server is. */
+const neverForInnocents: ReadonlySet<string> = new Set([
+  "BadProof",
+  "Refused",
+  "Malformed",
+  "Limit",
+  "BadEntry",
+  "ClockSkew",
+  "Internal"
+])
+
 /** Refusals after which nothing of the request is in any store. An outage may hide a commit; these can't. */
 const forGood: ReadonlySet<string> = new Set([
   "NotProved",

@@ -2,7 +2,7 @@ import { checkConvergence, checkJournals, checkSubscriptions } from "./checkDeli
 import { checkOrigins, checkSequences, checkServerWrites } from "./checkFeeds.ts"
 import { checkHandlers, checkProjections } from "./checkHandlers.ts"
 import { checkLives, checkMemory } from "./checkServers.ts"
-import { checkAcks, checkRefusals, checkWholeRequests } from "./checkWrites.ts"
+import { checkAcks, checkInnocence, checkRefusals, checkWholeRequests } from "./checkWrites.ts"
 import type { Check, Evidence, Violation } from "./history.ts"
 
 /** What has to hold, the most telling first: a feed that is wrong makes everything after it look wrong. */
@@ -14,6 +14,7 @@ const checks: ReadonlyArray<Check> = [
   checkServerWrites,
   checkWholeRequests,
   checkRefusals,
+  checkInnocence,
   checkSubscriptions,
   checkJournals,
   checkHandlers,

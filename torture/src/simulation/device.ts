@@ -24,6 +24,8 @@ export interface DeviceOptions {
   readonly store: string
   /** How far its clock is ahead, in milliseconds. */
   readonly clockOffset: number
+  /** Whether it may write what the backend can't take, and so never gets rid of it. */
+  readonly isPoisoned: boolean
   readonly random: Random
   readonly recorder: Recorder
   readonly connect: Effect.Effect<Wire>
@@ -45,6 +47,7 @@ export class Device {
   private readonly acked = new Set<Entry>()
   private readonly underWay = new Map<number, ReadonlyArray<Entry>>()
   private readonly changed = Latch.makeUnsafe()
+  private isGone = false
   private wire: Wire | undefined
   private lives = 0
   private requests = 0
@@ -88,6 +91,16 @@ export class Device {
     this.send([entry, ...this.made.slice(-2), entry])
   }
 
+  get isPoisoned(): boolean {
+    return this.options.isPoisoned
+  }
+
+  /** Is never heard of again. */
+  leave(): void {
+    this.isGone = true
+    this.cut()
+  }
+
   cut(): void {
     this.wire?.cut()
   }
@@ -97,9 +110,12 @@ export class Device {
   }
 
   /** Connects, talks until the connection breaks, and so on. */
-  readonly run: Effect.Effect<never> = Effect.suspend(() => this.live).pipe(
-    Effect.andThen(Effect.suspend(() => Effect.sleep(this.options.random.upTo(retryMillis)))),
-    Effect.forever
+  readonly run: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.whileLoop({
+      while: () => !this.isGone,
+      body: () => Effect.andThen(this.live, Effect.sleep(this.options.random.upTo(retryMillis))),
+      step: () => {}
+    })
   )
 
   private readonly live = Effect.gen({ self: this }, function* () {
@@ -126,7 +142,7 @@ export class Device {
         continue
       }
       this.changed.closeUnsafe()
-      yield* Effect.raceFirst(this.changed.await, Effect.sleep(retryMillis))
+      yield* this.changed.await
     }
   })
 

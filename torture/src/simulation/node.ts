@@ -79,10 +79,12 @@ export const startNode = Effect.fnUntraced(function* (
   state: NodeState,
   backend: Backend,
   leases: Leases,
-  recorder: Recorder
+  recorder: Recorder,
+  /** How old entries must be to be compacted, in milliseconds: a deploy may change it. */
+  olderThan: number
 ) {
   const scope = yield* Scope.make()
-  const server = groupCompaction(Notes, { olderThan: "1 minute" }, keepLast()).pipe(
+  const server = groupCompaction(Notes, { olderThan }, keepLast()).pipe(
     Layer.provideMerge(layer(serverSchema, makeHandlers(state, recorder), options)),
     Layer.provide([troubledBackend(backend, state, leases).layer, layerAuthAllowAll])
   )

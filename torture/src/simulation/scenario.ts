@@ -3,7 +3,7 @@ import fc from "fast-check"
 /** How many of what a scenario plays with. */
 export const nodeCount = 2
 export const storeCount = 2
-export const deviceCount = 5
+export const deviceCount = 6
 
 /** The port members that can be told to fail. */
 export const members = [
@@ -33,7 +33,11 @@ export type Step =
       readonly size: "small" | "page"
       readonly millis: number
     }
-  | { readonly do: "repeat" | "cut" | "stall" | "remove" | "return"; readonly device: number; readonly millis: number }
+  | {
+      readonly do: "repeat" | "cut" | "stall" | "remove" | "return" | "join" | "poison"
+      readonly device: number
+      readonly millis: number
+    }
   | { readonly do: "move"; readonly device: number; readonly node: number; readonly millis: number }
   | { readonly do: "server write"; readonly node: number; readonly store: number; readonly millis: number }
   | { readonly do: "kill" | "restart" | "pause" | "deafen"; readonly node: number; readonly millis: number }
@@ -73,7 +77,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
-      do: fc.constantFrom("repeat", "repeat", "cut", "cut", "stall", "remove", "return"),
+      do: fc.constantFrom("repeat", "repeat", "cut", "cut", "stall", "remove", "return", "join", "poison"),
       device,
       millis
     })

@@ -33,9 +33,19 @@ const troubled = <A, E, R, E2>(
     return answer
   })
 
+/** The primary key of entries that the backend can't take. */
+export const poison = "poison"
+
+const corrupt = new StorageError({ operation: "FeedStore.append", retryable: false, cause: new Error("poison") })
+
+const refusingPoison =
+  (append: FeedStore["Service"]["append"]): FeedStore["Service"]["append"] =>
+  (storeId, records) =>
+    records.some(({ entry }) => entry.primaryKey === poison) ? Effect.fail(corrupt) : append(storeId, records)
+
 const feedStore = (node: NodeState, store: FeedStore["Service"]): FeedStore["Service"] => ({
   id: store.id,
-  append: (...args) => troubled(node, "FeedStore.append", store.append(...args), away),
+  append: (...args) => troubled(node, "FeedStore.append", refusingPoison(store.append)(...args), away),
   read: (...args) => troubled(node, "FeedStore.read", store.read(...args), away),
   bucket: (...args) => troubled(node, "FeedStore.bucket", store.bucket(...args), away),
   bucketBounds: (...args) => troubled(node, "FeedStore.bucketBounds", store.bucketBounds(...args), away),

@@ -10,6 +10,7 @@ import { Leases } from "./leases.ts"
 import { type Node, startNode } from "./node.ts"
 import { NodeState } from "./nodeState.ts"
 import { deviceCount, nodeCount, type Scenario, type Step, storeCount } from "./scenario.ts"
+import { poison } from "./troubledBackend.ts"
 import { connect, type Wire } from "./wire.ts"
 
 /** Two nodes, their backend, and devices. */
@@ -24,6 +25,8 @@ export interface World {
 }
 
 const hour = 3_600_000
+/** How old entries must be to be compacted; each life of a node has one of these. */
+const compactionAges = [60_000, hour, 4 * hour]
 const storeNames = Array.from({ length: storeCount }, (_, index) => `store ${index}`)
 const events = ["Added", "Added", "Changed", "Noted", "Noted", "Noted", "Failed", "Whispered"]
 
@@ -37,7 +40,8 @@ class SimulatedWorld implements World {
   private readonly registry: EventLogServerStoreRegistry["Service"]
   private readonly leases = new Leases()
   private readonly nodes: Array<Node | undefined> = []
-  private readonly devices: ReadonlyArray<Device>
+  private readonly devices: Array<Device>
+  private readonly everyDevice: Array<Device> = []
   private readonly homes: Array<number>
   private lives = 0
   private texts = 0
@@ -56,18 +60,7 @@ class SimulatedWorld implements World {
     this.store = Context.get(services, FeedStore)
     this.registry = Context.get(services, EventLogServerStoreRegistry)
     this.homes = Array.from({ length: deviceCount }, (_, index) => index % nodeCount)
-    this.devices = Array.from(
-      { length: deviceCount },
-      (_, index) =>
-        new Device({
-          name: `device ${index}`,
-          store: storeNames[index < deviceCount - 1 ? 0 : 1]!,
-          clockOffset: [0, -3 * hour, 0, 5 * hour, -20 * hour][index % 5]!,
-          random: this.random,
-          recorder: this.recorder,
-          connect: Effect.suspend(() => this.dial(index))
-        })
-    )
+    this.devices = Array.from({ length: deviceCount }, (_, index) => this.makeDevice(index))
   }
 
   readonly start: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
@@ -83,6 +76,17 @@ class SimulatedWorld implements World {
   private readonly actions: {
     readonly [Do in Step["do"]]: (step: Extract<Step, { readonly do: Do }>) => Effect.Effect<void>
   } = {
+    join: ({ device }) =>
+      Effect.suspend(() => {
+        this.devices[device]!.leave()
+        const joined = this.makeDevice(device)
+        this.devices[device] = joined
+        return Effect.andThen(this.assign(joined), Effect.forkDetach(joined.run))
+      }),
+    poison: () =>
+      Effect.map(Clock.currentTimeMillis, (now) =>
+        this.devices.find(({ isPoisoned }) => isPoisoned)?.write(now, "Added", poison, [this.text()])
+      ),
     write: ({ count, device, size }) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
         const [event, key] = [this.random.pick(events), `key ${this.random.upTo(2)}`]
@@ -135,10 +139,10 @@ class SimulatedWorld implements World {
 
   readonly isAtRest: Effect.Effect<boolean> = Effect.gen({ self: this }, function* () {
     for (const store of storeNames) {
-      const head = (yield* this.read(store)).length
+      const { head } = yield* Effect.orDie(this.store.read(StoreId.make(store), 1, { maxEntries: 1, maxBytes: 1 }))
       if (this.leases.cursor(StoreId.make(store)) < head) return false
       const devices = this.devices.filter((device) => device.store === store)
-      if (devices.some(({ next, unsent }) => unsent > 0 || next <= head)) return false
+      if (devices.some(({ isPoisoned, next, unsent }) => (unsent > 0 && !isPoisoned) || next <= head)) return false
     }
     return true
   })
@@ -146,17 +150,32 @@ class SimulatedWorld implements World {
   readonly outcome: Effect.Effect<Outcome> = Effect.gen({ self: this }, function* () {
     const feeds = new Map<string, ReadonlyArray<StoredEntry>>()
     for (const store of storeNames) feeds.set(store, yield* this.read(store))
-    const devices = this.devices.map(
-      ({ journal, name, publicKey, store }): FinalDevice => ({
-        device: name,
-        publicKey,
-        store,
-        mustConverge: true,
-        journal: Array.from(journal)
+    const devices = this.everyDevice.map(
+      (device): FinalDevice => ({
+        device: device.name,
+        publicKey: device.publicKey,
+        store: device.store,
+        mustConverge: !device.isPoisoned && this.devices.includes(device),
+        journal: Array.from(device.journal)
       })
     )
     return { feeds, devices, projections: new Map() }
   })
+
+  /** A device in a place. The last place but one is that of one which may be poisoned, the last one is of another store. */
+  private makeDevice(index: number): Device {
+    const device = new Device({
+      name: `device ${this.everyDevice.length}`,
+      store: storeNames[index < deviceCount - 1 ? 0 : 1]!,
+      clockOffset: [0, -3 * hour, 0, 5 * hour, -20 * hour][index % 5]!,
+      isPoisoned: index === deviceCount - 2,
+      random: this.random,
+      recorder: this.recorder,
+      connect: Effect.suspend(() => this.dial(index))
+    })
+    this.everyDevice.push(device)
+    return device
+  }
 
   private fault(what: string, excuses: boolean): void {
     this.recorder.record({ kind: "fault", what, excuses })
@@ -191,9 +210,12 @@ class SimulatedWorld implements World {
 
   private startNode(index: number): Effect.Effect<void> {
     const state = new NodeState(`node ${index}, life ${this.lives++}`, this.random, this.latency)
-    return Effect.map(startNode(state, this.backend, this.leases, this.recorder), (node) => {
-      this.nodes[index] = node
-    })
+    return Effect.map(
+      startNode(state, this.backend, this.leases, this.recorder, this.random.pick(compactionAges)),
+      (node) => {
+        this.nodes[index] = node
+      }
+    )
   }
 
   private kill(index: number): Effect.Effect<void> {
