@@ -8,6 +8,7 @@ export interface Flags {
   readonly seed: number
   readonly devices: number
   readonly servers: number
+  readonly isTransactional: boolean
 }
 
 /** A flag or value that can't be used; the message says which. */
@@ -21,6 +22,7 @@ export const usage = `Usage: npm run torture -- [flags]
   --seed N       which faults there are, and when (default: another one each time)
   --devices N    devices that keep to the rules; a tenth as many don't (default 20)
   --servers N    servers that share the storage (default 2; memory has one)
+  --no-transactions    handlers don't share the cursor's transaction, where they could
   --help         prints this`
 
 /** Reads the arguments after the script's name; `"help"` when `--help` is among them. */
@@ -32,7 +34,8 @@ export const readFlags = (args: ReadonlyArray<string>): Flags | "help" => {
     seconds: count("--seconds", values.seconds, 1),
     seed: values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : count("--seed", values.seed, 0),
     devices: count("--devices", values.devices, 1),
-    servers: count("--servers", values.servers, 1)
+    servers: count("--servers", values.servers, 1),
+    isTransactional: !values["no-transactions"]
   }
 }
 
@@ -46,6 +49,7 @@ const parse = (args: ReadonlyArray<string>) => {
         seed: { type: "string" },
         devices: { type: "string", default: "20" },
         servers: { type: "string", default: "2" },
+        "no-transactions": { type: "boolean", default: false },
         help: { type: "boolean", default: false }
       }
     }).values

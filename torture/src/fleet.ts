@@ -7,7 +7,7 @@ import { freePort, ServerProcess } from "./serverProcess.ts"
 export interface FleetOptions {
   readonly script: string
   readonly size: number
-  readonly storage: Pick<Settings, "storage" | "address">
+  readonly storage: Pick<Settings, "storage" | "address" | "isTransactional">
   /** Whether a server can end without taking what it stored with it. */
   readonly isDurable: boolean
   readonly handlerLog: string
@@ -43,7 +43,7 @@ export class Fleet {
       const name = `server ${index + 1}`
       this.slots.push({ name, port, proxy, server: undefined, isBusy: false, lives: 0, clockOffset: 0 })
     }
-    await Promise.all(this.slots.map((slot) => this.fill(slot)))
+    await Promise.all(this.slots.map((slot) => this.open(slot)))
   }
 
   get size(): number {
@@ -67,7 +67,7 @@ export class Fleet {
       slot.server = undefined
       await server.kill()
       await pause(downMillis)
-      await this.fill(slot)
+      await this.open(slot)
     })
   }
 
@@ -82,7 +82,7 @@ export class Fleet {
       }
       slot.server = undefined
       await server.stop()
-      await this.fill(slot)
+      await this.open(slot)
     })
   }
 
@@ -95,6 +95,21 @@ export class Fleet {
       await pause(millis)
       record({ kind: "fault", what: `SIGCONT of ${server.run}`, excuses: true })
       server.freeze(false)
+    })
+  }
+
+  /** Lets a server find its storage full for a while. */
+  fill(index: number, millis: number): boolean {
+    return this.change(index, async (_, server) => {
+      this.options.recorder.record({
+        kind: "fault",
+        what: `${server.run} finds its storage full`,
+        excuses: true,
+        refuses: true
+      })
+      await server.call("setFull", true)
+      await pause(millis)
+      await server.call("setFull", false)
     })
   }
 
@@ -144,7 +159,7 @@ export class Fleet {
     return true
   }
 
-  private async fill(slot: Slot): Promise<void> {
+  private async open(slot: Slot): Promise<void> {
     const { handlerLog, recorder, script, storage } = this.options
     const run = `${slot.name}, life ${++slot.lives}`
     const settings = { ...storage, port: slot.port, run, clockOffset: slot.clockOffset, handlerLog }

@@ -28,6 +28,9 @@ export const deviceSchema = EventLog.schema(Facts, Notes, Secrets)
 /** The events with a handler on the server. */
 export const handledEvents: ReadonlySet<string> = new Set([...Object.keys(Facts.events), ...Object.keys(Notes.events)])
 
+/** Of those, the events whose handler never succeeds. */
+export const failingEvents: ReadonlySet<string> = new Set(["Failed", "Hung"])
+
 /** The events that a server may compact. */
 export const noteEvents: ReadonlySet<string> = new Set(Object.keys(Notes.events))
 

@@ -8,7 +8,7 @@ import { machineTime } from "./machineTime.ts"
 import type { Evidence, Outcome, Recorded, StoredEntry } from "./oracle/history.ts"
 import { makeRandom } from "./random.ts"
 import { Recorder } from "./recorder.ts"
-import { handledEvents, noteEvents } from "./schema.ts"
+import { failingEvents, handledEvents, noteEvents } from "./schema.ts"
 import type { HandlerLine } from "./server/commands.ts"
 import type { OpenStorage } from "./storages/storage.ts"
 
@@ -20,6 +20,8 @@ export interface TortureOptions {
   readonly seconds: number
   readonly devices: number
   readonly servers: number
+  /** Whether handlers share the cursor's transaction, where the storage has transactions. */
+  readonly isTransactional: boolean
   /** The program that every server runs. */
   readonly serverScript: string
   /** An empty folder for the storage and the handler log. */
@@ -115,7 +117,11 @@ const readHandlerLog = (file: string, since: number): ReadonlyArray<Recorded> =>
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as HandlerLine)
-    .map(({ conflicts, id, run, store, time }) => ({ kind: "handled", store, run, id, conflicts, at: time - since }))
+    .map(({ conflicts, failure, id, run, store, time }) =>
+      failure === undefined
+        ? { kind: "handled", store, run, id, conflicts, at: time - since }
+        : { kind: "failed", store, run, id, why: failure, at: time - since }
+    )
 
 /** One history of both. Lines of the log keep their order among themselves, whatever their times say. */
 const merge = (history: ReadonlyArray<Recorded>, handled: ReadonlyArray<Recorded>): ReadonlyArray<Recorded> => {
@@ -145,7 +151,7 @@ export const torture = async (options: TortureOptions): Promise<Tortured> => {
   const fleet = new Fleet({
     script: options.serverScript,
     size: storage.isDurable ? options.servers : 1,
-    storage: { storage: options.storage, address: storage.address },
+    storage: { storage: options.storage, address: storage.address, isTransactional: options.isTransactional },
     isDurable: storage.isDurable,
     handlerLog,
     recorder
@@ -176,6 +182,7 @@ export const torture = async (options: TortureOptions): Promise<Tortured> => {
 
 const rules: Evidence["rules"] = {
   handledEvents,
+  failingEvents,
   compactedEvents: noteEvents,
   maxConflicts: 100,
   // A server that was cut off from its storage finds out when it next moves its cursor.

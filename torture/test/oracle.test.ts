@@ -77,6 +77,7 @@ const evidence = ({ compacted = [], devices = [deviceA], feed = goodFeed, histor
     },
     rules: {
       handledEvents: new Set(["Added"]),
+      failingEvents: new Set(["Failed"]),
       compactedEvents: new Set(compacted),
       maxConflicts: 2,
       excuseMillis: 5,
@@ -235,6 +236,11 @@ it("rejects a refusal of what was not wrong", () => {
   ]
   expect(rulesBroken({ history: refused("Internal") })).toEqual(["refusals"])
   expect(rulesBroken({ history: refused("Unavailable") })).toEqual([])
+  const full = { kind: "fault" as const, what: "a full disk", excuses: false, refuses: true }
+  // 10 ms later, which is longer than it excuses, and at once.
+  expect(rulesBroken({ history: [full, ...refused("Internal").slice(1)] })).toEqual(["refusals"])
+  const given = evidence({ history: [full, ...refused("Internal")] })
+  expect(judge({ ...given, rules: { ...given.rules, excuseMillis: 20 } })).toEqual([])
   expect(rulesBroken({ history: refused("NotMapped") })).toEqual([])
 })
 
@@ -310,6 +316,19 @@ describe("handlers", () => {
     expect(runs(["3"], ["3"])).toEqual([])
     expect(runs([], ["3"])).toEqual(["handlers"])
     expect(runs(["3"], ["1", "3"])).toEqual(["handlers"])
+  })
+
+  it("rejects a failure that the handler did not ask for", () => {
+    const failed = { kind: "failed" as const, store: "s", run: "n", id: "3", why: "Failed: the database is away" }
+    expect(rulesBroken({ history: [...goodHistory, failed] })).toEqual(["handlers"])
+    const failing = entry("5", { event: "Failed" })
+    const history: ReadonlyArray<Happening> = [
+      ...goodHistory,
+      { kind: "made", device: "a", entry: failing },
+      { ...failed, id: "5" }
+    ]
+    const devices = [{ ...deviceA, mustConverge: false }]
+    expect(rulesBroken({ history, feed: [...goodFeed, stored(5, "5", { entry: failing })], devices })).toEqual([])
   })
 
   it("rejects a projection that differs from a replay", () => {

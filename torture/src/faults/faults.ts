@@ -16,6 +16,8 @@ export interface Stage {
 interface Fault extends FaultKind {
   /** Servers have to outlive it. */
   readonly needsDurable?: boolean
+  /** The storage must be one that can be full. */
+  readonly needsRoom?: boolean
   /** Does it, and answers whether it could be done just now. */
   readonly run: (stage: Stage, planned: Planned) => boolean | Promise<boolean>
 }
@@ -85,6 +87,12 @@ const serverFaults: ReadonlyArray<Fault> = [
     run: ({ fleet }, { force, whom }) => fleet.freeze(indexOf(whom), force * 9_000)
   },
   {
+    name: "full disk",
+    weight: 5,
+    needsRoom: true,
+    run: ({ fleet }, { force, whom }) => fleet.fill(indexOf(whom), force * 2_000)
+  },
+  {
     name: "deploy",
     weight: 2,
     run: ({ fleet }, { force, whom }) => fleet.deploy(indexOf(whom), clockOffset(force))
@@ -96,20 +104,27 @@ const serverFaults: ReadonlyArray<Fault> = [
   }
 ]
 
-const storageFaults = ({ storage }: Stage): ReadonlyArray<Fault> =>
-  storage.faults.map(({ excuses, name, run, weight }) => ({
+/** What is done to the storage, one at a time. */
+const storageFaults = ({ storage }: Stage): ReadonlyArray<Fault> => {
+  let isBusy = false
+  return storage.faults.map(({ excuses, name, run, weight }) => ({
     name,
     weight,
     run: async (stage, { force }) => {
+      if (isBusy) return false
+      isBusy = true
       note(stage, name, excuses)
       await run(force)
       note(stage, `${name} is over`, excuses)
+      isBusy = false
       return true
     }
   }))
+}
 
 /** The faults that a stage can bear. */
 export const faultsFor = (stage: Stage): ReadonlyArray<Fault> =>
   [...networkFaults, ...deviceFaults, ...serverFaults, ...storageFaults(stage)].filter(
-    ({ needsDurable }) => needsDurable !== true || stage.storage.isDurable
+    ({ needsDurable, needsRoom }) =>
+      (needsDurable !== true || stage.storage.isDurable) && (needsRoom !== true || stage.storage.canBeFull === true)
   )

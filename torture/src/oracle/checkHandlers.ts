@@ -59,7 +59,7 @@ const conflictFlaw = (
   const expected = expectedConflicts(progress, place, maxConflicts)
   return expected.join() === conflicts.join()
     ? undefined
-    : `was handled with ${conflicts.length} conflicts instead of ${expected.length}`
+    : `was handled with the conflicts ${conflicts.join(" ")} instead of ${expected.join(" ")}`
 }
 
 /** Handlers run for each entry in sequence order; again only when a server crashed or lost its lease since. */
@@ -99,11 +99,26 @@ const unhandled = (evidence: Evidence, stores: ReadonlyMap<string, Progress>): R
     return [{ rule: "handlers", message, about: [next.entry.id] }]
   })
 
+/** No handler is taken for failed that doesn't fail by itself: an outage is waited for. */
+export const checkFailures: Check = (evidence) => {
+  const events = new Map(
+    Array.from(evidence.outcome.feeds.values()).flatMap((feed) =>
+      feed.map(({ entry }) => [entry.id, entry.event] as const)
+    )
+  )
+  return evidence.history.flatMap((happening): ReadonlyArray<Violation> => {
+    if (happening.kind !== "failed" || evidence.rules.failingEvents.has(events.get(happening.id) ?? "")) return []
+    const { id, run, store, why } = happening
+    const message = `The handler of entry ${id} of store ${store} was taken for failed: ${why}`
+    return [{ rule: "handlers", message, about: [id, run] }]
+  })
+}
+
 /** A projection that shares the cursor's transaction holds each entry once, in order, as if replayed. */
 export const checkProjections: Check = (evidence) =>
   Array.from(evidence.outcome.projections).flatMap(([store, projected]) => {
     const { entries } = progressOf(evidence, store)
-    const expected = entries.map(({ entry }) => entry.id)
+    const expected = entries.flatMap(({ entry }) => (evidence.rules.failingEvents.has(entry.event) ? [] : [entry.id]))
     const place = expected.findIndex((id, index) => projected[index] !== id)
     if (place === -1 && projected.length === expected.length) return []
     const at = place === -1 ? expected.length : place

@@ -88,8 +88,11 @@ export const checkInnocence: Check = (evidence) => {
   const innocent = new Set(
     evidence.outcome.devices.filter(({ mustConverge }) => mustConverge).map(({ device }) => device)
   )
+  const broken = allOf(evidence, "fault").filter(({ refuses }) => refuses === true)
+  const isExcused = ({ at, reason }: Of<"refused">): boolean =>
+    reason === "Internal" && broken.some((fault) => fault.at <= at && at <= fault.at + evidence.rules.excuseMillis)
   return allOf(evidence, "refused")
-    .filter(({ device, reason }) => innocent.has(device) && neverForInnocents.has(reason))
+    .filter((refused) => innocent.has(refused.device) && neverForInnocents.has(refused.reason) && !isExcused(refused))
     .map(({ device, reason, request }) => ({
       rule: "refusals",
       message: `${request} of ${device}, which did nothing wrong, was refused: ${reason}`,

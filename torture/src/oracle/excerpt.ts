@@ -19,6 +19,7 @@ const idsOf = (happening: Recorded): ReadonlyArray<string> => {
     case "authored":
       return [happening.digest]
     case "handled":
+    case "failed":
       return [happening.id]
     case "measured":
     case "died":

@@ -57,12 +57,17 @@ export type Happening =
       readonly id: string
       readonly conflicts: ReadonlyArray<string>
     }
+  /** A server took a handler for failed: the entry counts as processed. */
+  | { readonly kind: "failed"; readonly store: string; readonly run: string; readonly id: string; readonly why: string }
   /** A server said how much memory it has. */
   | { readonly kind: "measured"; readonly run: string; readonly bytes: number }
   /** A server process ended that nobody had told to. */
   | { readonly kind: "died"; readonly run: string; readonly why: string }
-  /** Something was broken on purpose. `excuses`: after it, entries may be handled again. */
-  | { readonly kind: "fault"; readonly what: string; readonly excuses: boolean }
+  /**
+   * Something was broken on purpose. `excuses`: after it, entries may be handled again. `refuses`: requests may fail until
+   * somebody mends it.
+   */
+  | { readonly kind: "fault"; readonly what: string; readonly excuses: boolean; readonly refuses?: boolean }
 
 /** A happening and when it was seen, in milliseconds since the run began. */
 export type Recorded = Happening & { readonly at: number }
@@ -102,6 +107,8 @@ export interface Outcome {
 export interface Rules {
   /** The events that have a handler on the server. */
   readonly handledEvents: ReadonlySet<string>
+  /** Of those, the events whose handler never succeeds: no projection holds them. */
+  readonly failingEvents: ReadonlySet<string>
   /** The events that are compacted when history is read; each compaction keeps the greatest id of an event and key. */
   readonly compactedEvents: ReadonlySet<string>
   /** How many conflicts a handler is given at most. */

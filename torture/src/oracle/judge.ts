@@ -1,6 +1,6 @@
 import { checkConvergence, checkJournals, checkSubscriptions } from "./checkDeliveries.ts"
 import { checkOrigins, checkSequences, checkServerWrites } from "./checkFeeds.ts"
-import { checkHandlers, checkProjections } from "./checkHandlers.ts"
+import { checkFailures, checkHandlers, checkProjections } from "./checkHandlers.ts"
 import { checkLives, checkMemory } from "./checkServers.ts"
 import { checkAcks, checkInnocence, checkRefusals, checkWholeRequests } from "./checkWrites.ts"
 import type { Check, Evidence, Violation } from "./history.ts"
@@ -18,6 +18,7 @@ const checks: ReadonlyArray<Check> = [
   checkSubscriptions,
   checkJournals,
   checkHandlers,
+  checkFailures,
   checkProjections,
   checkConvergence,
   checkMemory

@@ -10,6 +10,8 @@ export interface Settings {
   readonly run: string
   /** How far its clock is ahead of the machine's, in milliseconds. */
   readonly clockOffset: number
+  /** Whether handlers share the cursor's transaction, where the storage has transactions. */
+  readonly isTransactional: boolean
   /** The file that handlers write to, shared by all servers. */
   readonly handlerLog: string
 }
@@ -63,4 +65,6 @@ export interface HandlerLine {
   readonly run: string
   readonly id: string
   readonly conflicts: ReadonlyArray<string>
+  /** Why the server took the handler for failed, where the line is about that. */
+  readonly failure?: string | undefined
 }

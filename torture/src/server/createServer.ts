@@ -1,33 +1,45 @@
-import { allowAll, type Backend, createEventLogServer, groupCompaction, keepLast, refuse } from "@eventlog-server/core"
+import {
+  allowAll,
+  createEventLogServer,
+  groupCompaction,
+  type HandlerInput,
+  keepLast,
+  refuse
+} from "@eventlog-server/core"
 import { Notes, serverSchema } from "../schema.ts"
+import { idOf } from "../seen.ts"
 import type { makeHandlerLog } from "./handlerLog.ts"
+import type { OpenStorage } from "./storages/openStorage.ts"
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
-const fail = (): never => {
-  throw new Error("this handler always fails")
+/** Handlers that write down that they ran, and project what they ran for where they share a transaction. */
+const makeHandlers = ({ projection }: OpenStorage, log: ReturnType<typeof makeHandlerLog>) => {
+  const handle = async (input: HandlerInput<unknown, unknown>): Promise<void> => {
+    log(input)
+    await projection?.add(input.transaction, input.storeId, idOf(input.entry.id))
+  }
+  return {
+    Added: handle,
+    Changed: handle,
+    Noted: handle,
+    Failed: async (input: HandlerInput<unknown, unknown>) => {
+      await handle(input)
+      throw new Error("this handler always fails")
+    },
+    Hung: async (input: HandlerInput<unknown, unknown>) => {
+      await handle(input)
+      await new Promise<never>(() => {})
+    }
+  }
 }
 
-const never = () => new Promise<never>(() => {})
-
 /** A server that is quick to look after everything, and writes down which handlers it ran. */
-export const createServer = (backend: Backend, log: ReturnType<typeof makeHandlerLog>) =>
+export const createServer = (storage: OpenStorage, log: ReturnType<typeof makeHandlerLog>) =>
   createEventLogServer({
     schema: serverSchema,
-    handlers: {
-      Added: log,
-      Changed: log,
-      Noted: log,
-      Failed: (input) => {
-        log(input)
-        return fail()
-      },
-      Hung: (input) => {
-        log(input)
-        return never()
-      }
-    },
-    backend,
+    handlers: makeHandlers(storage, log),
+    backend: storage.backend,
     auth: allowAll,
     // The store that the connection asked for: a device of its own store can't name another one's key.
     enroll: ({ connection }) => {
@@ -42,5 +54,7 @@ export const createServer = (backend: Backend, log: ReturnType<typeof makeHandle
     handlerTimeout: "1 second",
     sweepInterval: "3 seconds",
     drainTimeout: "2 seconds",
+    onHandlerFailure: ({ cause, entry, reason, storeId }) =>
+      log({ storeId, entry, conflicts: [] }, `${reason}: ${String(cause)}`),
     logger: silent
   })

@@ -12,13 +12,14 @@ type Input = Pick<HandlerInput<unknown>, "storeId" | "entry" | "conflicts">
  */
 export const makeHandlerLog = ({ handlerLog, run }: Pick<Settings, "handlerLog" | "run">) => {
   const file = openSync(handlerLog, "a")
-  return ({ conflicts, entry, storeId }: Input): void => {
+  return ({ conflicts, entry, storeId }: Input, failure?: string): void => {
     const line: HandlerLine = {
       time: machineTime(),
       store: storeId,
       run,
       id: idOf(entry.id),
-      conflicts: conflicts.map((conflict) => idOf(conflict.entry.id))
+      conflicts: conflicts.map((conflict) => idOf(conflict.entry.id)),
+      failure
     }
     writeSync(file, `${JSON.stringify(line)}\n`)
   }

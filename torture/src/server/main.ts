@@ -3,7 +3,7 @@ import { shiftClock } from "./clock.ts"
 import type { Answer, Arguments, Call, Commands, Reply, Settings } from "./commands.ts"
 import { createServer } from "./createServer.ts"
 import { makeHandlerLog } from "./handlerLog.ts"
-import { storages } from "./storages.ts"
+import { storages } from "./storages/index.ts"
 import { openWebSockets } from "./websockets.ts"
 
 /** A server program: serves devices on a port, and does what its parent tells it until that tells it to stop. */
@@ -13,9 +13,9 @@ shiftClock(settings.clockOffset)
 
 const open = storages[settings.storage]
 if (open === undefined) throw new Error(`There is no storage ${settings.storage}`)
-const storage = await open(settings.address)
+const storage = await open(settings.address, settings.isTransactional)
 const log = makeHandlerLog(settings)
-let server = createServer(storage.backend, log)
+let server = createServer(storage, log)
 await server.ready()
 const sockets = await openWebSockets(settings.port, () => server)
 
@@ -34,13 +34,13 @@ const commands: Commands = {
   },
   read: readAll,
   processed: (options) => server.processed(options),
-  projection: async (storeId) => storage.projection?.(storeId),
+  projection: async (storeId) => storage.projection?.read(storeId),
   disconnect: (publicKey) => server.disconnect({ publicKey }),
   memory: async () => process.memoryUsage.rss(),
   shiftClock: async (millis) => shiftClock(millis),
   redeploy: async () => {
     const before = server
-    server = createServer(storage.backend, log)
+    server = createServer(storage, log)
     await before.close()
   },
   setFull: async (isFull) => storage.setFull?.(isFull)

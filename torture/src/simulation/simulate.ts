@@ -1,7 +1,7 @@
 import { Clock, Effect, Random as EffectRandom, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import type { Evidence } from "../oracle/history.ts"
-import { handledEvents, noteEvents } from "../schema.ts"
+import { failingEvents, handledEvents, noteEvents } from "../schema.ts"
 import { leaseMillis } from "./leases.ts"
 import type { Scenario } from "./scenario.ts"
 import { makeWorld, type World } from "./world.ts"
@@ -11,6 +11,7 @@ const startTime = 1_750_000_000_000
 
 const rules: Evidence["rules"] = {
   handledEvents,
+  failingEvents,
   compactedEvents: noteEvents,
   maxConflicts: 100,
   excuseMillis: leaseMillis,

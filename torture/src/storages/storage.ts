@@ -15,6 +15,8 @@ export interface Storage {
   readonly address: string
   /** Whether what is stored outlives the server, and several servers can share it. */
   readonly isDurable: boolean
+  /** Whether a server can be made to find it full. */
+  readonly canBeFull?: boolean
   readonly faults: ReadonlyArray<StorageFault>
   readonly close: () => Promise<void>
 }

@@ -1,0 +1,8 @@
+import { memory } from "./memory.ts"
+import type { Open } from "./openStorage.ts"
+import { postgres } from "./postgres.ts"
+import { redis } from "./redis.ts"
+import { sqlite } from "./sqlite.ts"
+
+/** How a server program opens each storage. */
+export const storages: Readonly<Record<string, Open>> = { memory, postgres, redis, sqlite }
