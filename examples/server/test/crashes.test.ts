@@ -20,7 +20,7 @@ afterAll(killLeftovers)
 const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
 describe.each(storages)("a server on $name that is killed at any moment", ({ away, flags }) => {
-  it.skipIf(away)("has every entry that it acknowledged, in its place", { timeout: 600_000 }, async () => {
+  it.skipIf(away)("has every entry that it acknowledged, in its place", { timeout: 1_800_000 }, async () => {
     const args = [...(await flags()), "--port", "0", "--session-auth", "off", "--map", "key=store"]
     const acked: Acked = new Map()
     for (let round = 0; round < (isLong ? 50 : 2); round++) {
