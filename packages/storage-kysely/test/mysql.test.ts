@@ -1,4 +1,6 @@
-import { allowAll, createEventLogServer } from "@eventlog-server/core"
+import { allowAll, createEventLogServer, FeedStore } from "@eventlog-server/core"
+import { Effect } from "effect"
+import { EventJournal, EventLogMessage } from "effect/eventlog"
 import { type Kysely, sql, type Transaction } from "kysely"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { dialects } from "../src/dialects/dialects.ts"
@@ -63,5 +65,44 @@ describe.skipIf(mysql === undefined || mysql.away !== undefined)("MariaDB", () =
     await write(text)
     expect(inside).toEqual({ innodb: 15, metadata: 15, idle: 30 })
     expect(await settingsOf(database.db)).toEqual(before)
+  })
+
+  it("keeps no store waiting for the append of another one", async () => {
+    const { db, options } = await open()
+    const { layer } = kyselyBackend({ db, ...options })
+    const append = async (store: string) => {
+      const payload = new Uint8Array(8)
+      const id = EventJournal.makeEntryIdUnsafe()
+      const entry = new EventJournal.Entry({ id, event: "Noted", primaryKey: "k", payload }, { disableChecks: true })
+      const records = [{ entry, author: null, transportOnly: false }]
+      const storeId = EventLogMessage.StoreId.make(store)
+      const slots = await Effect.runPromise(
+        FeedStore.use((feeds) => feeds.append(storeId, records)).pipe(Effect.provide(layer))
+      )
+      return slots.map(({ sequence }) => sequence)
+    }
+    // InnoDB shows what it showed before to those who ask within a tenth of a second.
+    const untilWaiting = () =>
+      expect.poll(
+        async () => {
+          const { rows } = await sql`select trx_id from information_schema.innodb_trx
+          join information_schema.processlist on id = trx_mysql_thread_id
+          where trx_state = 'LOCK WAIT' and db = database()`.execute(db)
+          return rows.length
+        },
+        { interval: 300 }
+      )
+
+    expect(await append("one")).toEqual([1])
+    const intruder = await db.startTransaction().setIsolationLevel("read committed").execute()
+    await sql`insert into eventlog_entries (store, sequence, entry_id, bucket, event, primary_key, transport_only, bytes, payload)
+      select store, 2, unhex(repeat('00', 16)), bucket, event, primary_key, transport_only, bytes, payload from eventlog_entries`.execute(
+      intruder
+    )
+    const waiting = append("one")
+    await untilWaiting().toBe(1)
+    expect(await append("another")).toEqual([1])
+    await intruder.rollback().execute()
+    expect(await waiting).toEqual([2])
   })
 })
