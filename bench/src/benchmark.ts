@@ -77,6 +77,9 @@ export const run = async (benchmark: Benchmark, onProgress: (line: string) => vo
   return summarize(benchmark, runs, skipped)
 }
 
+/** The result of a benchmark that was left out. */
+export const leaveOut = (benchmark: Benchmark, reason: string): Result => summarize(benchmark, new Map(), [reason])
+
 const summarize = (benchmark: Benchmark, runs: Runs, skipped: ReadonlyArray<string>): Result => {
   const byRole = new Map([...runs].map(([{ label, role }, measurements]) => [role, { label, measurements }]))
   const medianOf = (role: Role): number | null => {

@@ -86,7 +86,7 @@ const grid = (
 export const ingest: Scenario = (settings) => {
   const corners = (storage: StorageName) => grid(storage, [1, 256], [1, 100], [1, 64])
   const cases: ReadonlyArray<Case> = settings.quick
-    ? [...grid("memory", [64], [1], [1]), ...grid("postgres", [64], [1], [1]), ...grid("postgres", [16], [10], [1])]
+    ? [...grid("memory", [64], [1], [1]), ...grid("postgres", [64], [1], [1])]
     : [
         ...grid("postgres", [1, 16, 64, 256], [1, 10, 100], [1, 64]),
         ...(["memory", "sqlite", "mariadb", "redis"] as const).flatMap(corners),
