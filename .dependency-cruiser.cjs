@@ -5,8 +5,11 @@
 
 const core = "^packages/core/src"
 
-/** The rooms that data flows through. A session, where it comes in and goes out, calls all the others. */
-const flow = ["ingest", "feed", "compaction", "processing", "session", "server"]
+/**
+ * The rooms that data flows through. A session, where it comes in and goes out, calls those before it; `rpc` is a second
+ * protocol for it to be held in.
+ */
+const flow = ["ingest", "feed", "compaction", "processing", "session", "rpc", "server"]
 
 /** What each room may import besides itself. */
 const rooms = {

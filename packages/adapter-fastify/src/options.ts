@@ -5,7 +5,7 @@ import type { FastifyRequest } from "fastify"
 export interface EventLogPluginOptions {
   /** The server that takes the connections. `app.close()` closes it. */
   readonly server: Mountable
-  /** Where clients connect. @default "/eventlog" */
+  /** Where clients connect; effect's own do at `<path>/rpc`. @default "/eventlog" */
   readonly path?: string | undefined
   /**
    * Tells who is connecting; what it answers becomes the connection's `principal`. Throwing (or rejecting) refuses the

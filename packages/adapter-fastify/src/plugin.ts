@@ -1,4 +1,4 @@
-import { isOriginAllowed, type Mountable, type Transport } from "@eventlog-server/core"
+import { isOriginAllowed, type Mountable, type ProtocolName, type Transport } from "@eventlog-server/core"
 import { subprotocol } from "@eventlog-server/core/protocol"
 import websocket, { type WebSocket } from "@fastify/websocket"
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify"
@@ -47,14 +47,15 @@ const plugin: FastifyPluginAsync<EventLogPluginOptions> = async (app, options) =
     }
   }
 
-  const accept = (socket: WebSocket, request: FastifyRequest): void => {
+  const accept = (protocol: ProtocolName) => (socket: WebSocket, request: FastifyRequest) => {
     // @fastify/websocket closes the clients it knows without a code, and its hook may run before ours.
     app.websocketServer.clients.delete(socket)
-    const listener = server.connect(transportOf(socket), {
+    const info = {
       remoteAddress: request.socket?.remoteAddress,
       headers: singleValues(request.headers),
       principal: principals.get(request)
-    })
+    }
+    const listener = server.connect(transportOf(socket), info, protocol)
     socket.on("message", (data: Buffer, isBinary) =>
       listener.receive(isBinary ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : data.toString())
     )
@@ -65,7 +66,9 @@ const plugin: FastifyPluginAsync<EventLogPluginOptions> = async (app, options) =
   // Only the app knows what type it registered.
   app.decorate("eventLog", server as FastifyInstance["eventLog"])
   app.addHook("preClose", () => server.close())
-  app.get(path, { websocket: true, preHandler: admit }, accept)
+  for (const endpoint of server.endpoints) {
+    app.get(path + endpoint.path, { websocket: true, preHandler: admit }, accept(endpoint.protocol))
+  }
 }
 
 /** Mounts an event-log server into a Fastify 5 app. Hooks of the app run before the upgrade and may refuse it. */

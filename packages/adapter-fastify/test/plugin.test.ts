@@ -10,6 +10,7 @@ import { WebSocket } from "ws"
 /** Greets, echoes, and counts what an adapter asks of it. */
 class EchoServer implements Mountable {
   readonly limits = { ...defaultLimits, maxFrameBytes: 1_000 }
+  readonly endpoints = [{ path: "", protocol: "eventlog" }] as const
   readonly frames: Array<Uint8Array | string> = []
   readonly open = new Set<Transport>()
   readonly openAtClose: Array<number> = []

@@ -1,4 +1,4 @@
-import type { ConnectionInfo, Mountable, Transport, TransportListener } from "@eventlog-server/core"
+import type { ConnectionInfo, Mountable, ProtocolName, Transport, TransportListener } from "@eventlog-server/core"
 import type { WSContext, WSEvents } from "hono/ws"
 
 /** What the sockets of the runtimes have beyond the standard, or before it. */
@@ -26,12 +26,12 @@ const openTransport = (ws: WSContext): Transport => {
 }
 
 /** Translates one websocket of Hono into a connection of the server. */
-export const connectionEvents = (server: Mountable, info: ConnectionInfo): WSEvents => {
+export const connectionEvents = (server: Mountable, info: ConnectionInfo, protocol: ProtocolName): WSEvents => {
   let listener: TransportListener | undefined
   let reading: Promise<void> | undefined
   // Not every runtime has `onOpen`: there the client's first frame opens the connection.
   const open = (ws: WSContext): TransportListener => {
-    listener ??= server.connect(openTransport(ws), info)
+    listener ??= server.connect(openTransport(ws), info, protocol)
     return listener
   }
   return {

@@ -1,18 +1,18 @@
 import { isOriginAllowed } from "@eventlog-server/core"
-import { type Context, Hono } from "hono"
+import { type Context, Hono, type MiddlewareHandler } from "hono"
 import { connectionEvents } from "./connectionEvents.ts"
 import type { EventLogOptions } from "./options.ts"
 
 /**
- * Mounts an event-log server into a Hono app: `app.route("/eventlog", eventLog({ server, upgradeWebSocket }))`.
- * Middleware before it runs before the upgrade and may refuse it.
+ * Mounts an event-log server into a Hono app: `app.route("/eventlog", eventLog({ server, upgradeWebSocket }))`. Clients of
+ * effect's own connect at `/eventlog/rpc` then. Middleware before it runs before the upgrade and may refuse it.
  */
 export const eventLog = (options: EventLogOptions): Hono => {
   const { allowedOrigins = "same-origin", authenticate, getConnInfo, server, upgradeWebSocket } = options
   const principals = new WeakMap<Context, unknown>()
   const app = new Hono()
 
-  app.use("/", async (c, next) => {
+  const admit: MiddlewareHandler = async (c, next) => {
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       return c.body(null, 426, { connection: "upgrade", upgrade: "websocket" })
     }
@@ -24,16 +24,22 @@ export const eventLog = (options: EventLogOptions): Hono => {
       return c.body(null, 401)
     }
     return next()
-  })
+  }
 
-  return app.get(
-    "/",
-    upgradeWebSocket((c) =>
-      connectionEvents(server, {
-        remoteAddress: getConnInfo?.(c).remote.address,
-        headers: c.req.header(),
-        principal: principals.get(c)
+  for (const { path, protocol } of server.endpoints) {
+    const route = path === "" ? "/" : path
+    app.use(route, admit)
+    app.get(
+      route,
+      upgradeWebSocket((c) => {
+        const info = {
+          remoteAddress: getConnInfo?.(c).remote.address,
+          headers: c.req.header(),
+          principal: principals.get(c)
+        }
+        return connectionEvents(server, info, protocol)
       })
     )
-  )
+  }
+  return app
 }

@@ -19,6 +19,7 @@ const upgrade = async (raw: Raw | undefined, options: Partial<EventLogOptions> =
   const sent: Array<unknown> = []
   const server: Mountable = {
     limits: defaultLimits,
+    endpoints: [{ path: "", protocol: "eventlog" }],
     connect: (transport) => {
       transports.push(transport)
       return { receive: (frame) => void frames.push(frame), closed: () => {} }

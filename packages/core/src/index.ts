@@ -9,11 +9,13 @@ export {
   type EventLogServer,
   type WriteOptions
 } from "./server/createEventLogServer.ts"
+export type { Endpoint, ProtocolOptions } from "./server/endpoints.ts"
 export { InsideTransactionError } from "./server/insideTransaction.ts"
 export type { Mountable } from "./server/mountable.ts"
 export type { ServerOptions } from "./server/options.ts"
 export { type AllowedOrigins, isOriginAllowed } from "./server/origin.ts"
 export { InvalidEventError, type ServerWriteOptions } from "./server/serverWrite.ts"
+export type { ProtocolName } from "./session/conversation.ts"
 export type { ConnectionInfo, Rejected, Selector } from "./session/sessions.ts"
 
 // Composing it from layers.

@@ -17,6 +17,8 @@ export interface ProjectionLimits {
   readonly page: PageLimits
   /** What may be held of a bucket. One with more is compacted in steps; if that doesn't help, it is sent unchanged. */
   readonly bucket: PageLimits
+  /** What may be sent of a bucket that must stay in one page. */
+  readonly whole: PageLimits
   /** How long a compactor may take for one bucket. */
   readonly timeout: Duration.Duration
 }
@@ -92,8 +94,9 @@ export class Projection {
     compactionOutputs.updateUnsafe(outputs.length, this.context)
     const runs = cutRuns(
       outputs.map((entry) => asFeedEntry(entry, bucket.last)),
-      this.limits.page
+      this.request.keepsSequencesWhole ? this.limits.whole : this.limits.page
     )
+    if (this.request.keepsSequencesWhole && runs.length > 1) return yield* tooBig(bucket)
     for (const [index, run] of runs.entries()) yield* this.sendRun(run, bucket, index === runs.length - 1)
   })
 
@@ -131,12 +134,29 @@ export class Projection {
     this: Projection,
     bucket: EligibleBucket
   ): Effect.fn.Return<void, StorageError> {
+    if (this.request.keepsSequencesWhole) return yield* this.sendUnchangedWhole(bucket)
     for (let from = bucket.range.fromSequence; from <= bucket.last; ) {
       const part = yield* this.bucketPage(bucket, from)
       const last = part[part.length - 1]?.remoteSequence ?? bucket.last
       yield* this.sendRun(part, bucket, last === bucket.last)
       from = last + 1
     }
+  })
+
+  private readonly sendUnchangedWhole = Effect.fnUntraced(function* (
+    this: Projection,
+    bucket: EligibleBucket
+  ): Effect.fn.Return<void, StorageError> {
+    const all: Array<FeedEntry> = []
+    let bytes = 0
+    for (let from = bucket.range.fromSequence; from <= bucket.last; ) {
+      const part = yield* this.bucketPage(bucket, from)
+      for (const { entry } of part) bytes += entryBytes(entry)
+      all.push(...part)
+      if (all.length > this.limits.whole.maxEntries || bytes > this.limits.whole.maxBytes) return yield* tooBig(bucket)
+      from = (part[part.length - 1]?.remoteSequence ?? bucket.last) + 1
+    }
+    yield* this.sendRun(all, bucket, true)
   })
 
   private bucketPage(
@@ -163,6 +183,15 @@ export class Projection {
     return page === undefined ? Effect.void : this.emit(page)
   }
 }
+
+/** An operator has to raise a limit, or to give the bucket's events a compactor again: there is nothing to wait for. */
+const tooBig = ({ group, range }: EligibleBucket): Effect.Effect<never> =>
+  Effect.die(
+    new Error(
+      `The old entries of ${group.events.join(", ")} with the primary key ${JSON.stringify(range.primaryKey)} are more ` +
+        "than maxRpcBatchEntries or maxRpcMessageBytes, and an effect client can only be sent them together"
+    )
+  )
 
 const exceeds = (entries: ReadonlyArray<EventJournal.Entry>, { maxBytes, maxEntries }: PageLimits): boolean =>
   entries.length > maxEntries || entries.reduce((sum, entry) => sum + entryBytes(entry), 0) > maxBytes

@@ -10,6 +10,8 @@ export interface HistoryRequest {
   readonly from: number
   /** The last sequence when the subscription was opened. */
   readonly head: number
+  /** See `Sink.keepsSequencesWhole`. */
+  readonly keepsSequencesWhole: boolean
 }
 
 /**

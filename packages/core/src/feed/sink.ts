@@ -9,6 +9,11 @@ export interface Sink {
   readonly ready: () => boolean
   /** Waits until it has room. */
   readonly drained: Effect.Effect<void>
+  /**
+   * Whether all entries of a compacted history that carry one sequence must come in one page: a client that was cut off
+   * between two of them would ask for what comes after. @default false
+   */
+  readonly keepsSequencesWhole?: boolean | undefined
   /** Everything up to `head` was delivered. */
   readonly caughtUp: (head: number) => void
 }

@@ -72,9 +72,11 @@ const projectHistory = (
   cursor: { next: number },
   head: number
 ): Effect.Effect<number, StoreErasedError> =>
-  Effect.suspend(() => history({ storeId, from: cursor.next, head }, (page) => hand(sink, cursor, page))).pipe(
-    retryOutage("Reading a history", storeId)
-  )
+  Effect.suspend(() =>
+    history({ storeId, from: cursor.next, head, keepsSequencesWhole: sink.keepsSequencesWhole === true }, (page) =>
+      hand(sink, cursor, page)
+    )
+  ).pipe(retryOutage("Reading a history", storeId))
 
 /** Delivers a page once the sink has room, and moves the cursor past it. */
 const hand = (sink: Sink, cursor: { next: number }, page: Page): Effect.Effect<void> =>

@@ -60,6 +60,13 @@ export interface Limits {
   readonly maxBucketEntries: number
   /** Bytes of one bucket; one with more is compacted in steps. @default 16 MiB */
   readonly maxBucketBytes: number
+  /**
+   * Entries of one write of an effect client, which sends all that it has in one. More than `maxAppendEntries` are
+   * committed in several appends. @default 100_000
+   */
+  readonly maxRpcBatchEntries: number
+  /** Bytes of one write of an effect client, and of one bucket that it is sent. @default 32 MiB */
+  readonly maxRpcMessageBytes: number
 }
 
 /** The limits that a client must know, announced in `Hello`. */
@@ -110,7 +117,9 @@ export const defaultLimits: Limits = {
   maxPageBytes: 256 * KiB,
   maxConflicts: 100,
   maxBucketEntries: 10_000,
-  maxBucketBytes: 16 * MiB
+  maxBucketBytes: 16 * MiB,
+  maxRpcBatchEntries: 100_000,
+  maxRpcMessageBytes: 32 * MiB
 }
 
 /**

@@ -1,6 +1,7 @@
 import { Clock, Context, Effect, Layer, type Queue, type Scope, type Stream } from "effect"
 import { type Event, type EventGroup, type EventJournal, EventLog, type EventLogRemote } from "effect/eventlog"
 import { Reactivity } from "effect/reactivity"
+import { RpcSerialization } from "effect/rpc"
 import { Compaction, layerCompaction } from "../compaction/compaction.ts"
 import type { Compactor } from "../compaction/compactors.ts"
 import { Feed, layerFeed } from "../feed/feed.ts"
@@ -21,10 +22,14 @@ import { layerProcessing, Processing } from "../processing/processing.ts"
 import type { ProcessingStoppedError } from "../processing/stoppedStores.ts"
 import type { RequestError } from "../protocol/errors.ts"
 import type { Limits } from "../protocol/limits.ts"
+import { rpcProtocol } from "../rpc/rpcProtocol.ts"
 import { Access, type AccessError, layerAccess } from "../session/access.ts"
+import type { ProtocolName } from "../session/conversation.ts"
+import { eventLogProtocol } from "../session/dispatcher.ts"
 import { checkPublicKey } from "../session/publicKey.ts"
 import { type ConnectionInfo, layerSessions, type Rejected, type Selector, Sessions } from "../session/sessions.ts"
 import { checkStoreId } from "../session/storeId.ts"
+import type { Endpoint } from "./endpoints.ts"
 import { ingestClient } from "./ingestClient.ts"
 import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts"
@@ -54,8 +59,17 @@ export class EventLogServerUnencrypted extends Context.Service<
   EventLogServerUnencrypted,
   {
     readonly limits: Limits
-    /** Opens a session on a connection, at once: frames that come before it is greeted wait. */
-    readonly connect: (transport: Transport, info: ConnectionInfo) => TransportListener
+    /** The protocols that it is to be served with, and where; see `Mountable.endpoints`. */
+    readonly endpoints: ReadonlyArray<Endpoint>
+    /**
+     * Opens a session on a connection, at once: frames that come before it is greeted wait.
+     * @param protocol default `"eventlog"`
+     */
+    readonly connect: (
+      transport: Transport,
+      info: ConnectionInfo,
+      protocol?: ProtocolName | undefined
+    ) => TransportListener
     /** Writes for a client, as a session does: authorize, resolve, append. The key's proof is the caller's business. */
     readonly ingestClient: (options: {
       readonly publicKey: string
@@ -147,7 +161,8 @@ const make = (options: ResolvedOptions) =>
 
     return EventLogServerUnencrypted.of({
       limits,
-      connect: sessions.connect,
+      endpoints: options.endpoints,
+      connect: (transport, info, protocol = "eventlog") => sessions.connect(transport, info, protocol),
       ingestClient: ingestClient(access, ingest, limits),
       requestChanges: changes.subscribe,
       writeToStore: (request) => append(request, clock.currentTimeMillisUnsafe()),
@@ -209,11 +224,18 @@ const layerRooms = (options: ResolvedOptions) => {
   const compaction = layerCompaction({
     page: pageLimits,
     bucket: { maxEntries: options.limits.maxBucketEntries, maxBytes: options.limits.maxBucketBytes },
+    whole: { maxEntries: options.limits.maxRpcBatchEntries, maxBytes: options.limits.maxRpcMessageBytes },
     timeout: options.compactionTimeout
   })
   const feed = Layer.unwrap(Compaction.useSync(({ history }) => layerFeed(pageLimits, history)))
   const ingest = Layer.unwrap(Processing.useSync(({ notify }) => layerIngest(options.limits, notify)))
-  return layerSessions(options).pipe(
+  const sessions = Layer.unwrap(
+    RpcSerialization.RpcSerialization.useSync((serialization) =>
+      layerSessions(options, { eventlog: eventLogProtocol, rpc: rpcProtocol(serialization) })
+    )
+  )
+  return sessions.pipe(
+    Layer.provide(RpcSerialization.layerSchemaBinary({ maxFrameSize: options.limits.maxFrameBytes })),
     Layer.provideMerge(Layer.mergeAll(layerAccess(options), feed, ingest)),
     Layer.provideMerge(Layer.merge(processing, compaction))
   )

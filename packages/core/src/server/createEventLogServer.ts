@@ -5,7 +5,6 @@ import type { KeyMapping } from "../ports/EventLogServerStoreRegistry.ts"
 import type { FeedEntry } from "../ports/FeedStore.ts"
 import { StoreId } from "../ports/StoreId.ts"
 import { StoreProgress } from "../ports/StoreProgress.ts"
-import type { Limits } from "../protocol/limits.ts"
 import { shuttingDown } from "../session/requests.ts"
 import { type AppLogger, layerAppLogger } from "./appLogger.ts"
 import { type AsyncAuth, type AsyncEnroll, layerAsyncAuth } from "./asyncAuth.ts"
@@ -141,7 +140,7 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
   options: CreateEventLogServerOptions<Groups, Transaction>
 ): EventLogServer<Groups> => {
   const runtime = ManagedRuntime.make(layerOf(options))
-  const limits: Limits = resolveOptions(options).limits
+  const { endpoints, limits } = resolveOptions(options)
   const mount = mountWhenReady(limits, runtime.runPromise(EventLogServerUnencrypted))
   let closed: Promise<void> | undefined
   const run = async <A, E>(use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>): Promise<A> => {
@@ -167,6 +166,7 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
   }
   return {
     limits,
+    endpoints,
     connect: mount.connect,
     close: () => (closed ??= close()),
     ready: () => run(() => Effect.void),

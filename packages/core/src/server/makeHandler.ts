@@ -1,17 +1,25 @@
 import { Effect, Queue } from "effect"
 import { Socket } from "effect/socket"
 import type { Transport } from "../ports/Transport.ts"
+import type { ProtocolName } from "../session/conversation.ts"
 import type { ConnectionInfo } from "../session/sessions.ts"
 import { EventLogServerUnencrypted } from "./EventLogServerUnencrypted.ts"
 
-/** Serves one socket until it closes. It fails only when the socket breaks, not when it is closed. */
-export type SocketHandler = (socket: Socket.Socket, info?: ConnectionInfo) => Effect.Effect<void, Socket.SocketError>
+/**
+ * Serves one socket until it closes. It fails only when the socket breaks, not when it is closed.
+ * @param protocol default `"eventlog"`
+ */
+export type SocketHandler = (
+  socket: Socket.Socket,
+  info?: ConnectionInfo,
+  protocol?: ProtocolName
+) => Effect.Effect<void, Socket.SocketError>
 
 const unknownPeer: ConnectionInfo = { remoteAddress: undefined, headers: {}, principal: undefined }
 
 type Outgoing = Uint8Array | Socket.CloseEvent
 
-/** A transport that queues for the socket's writer. The writer can't tell what it holds, so the session paces by Pong. */
+/** A transport that queues for the socket's writer, which can't tell what it holds: what the peer answers paces the session. */
 const queueTransport = (outgoing: Queue.Queue<Outgoing>): Transport => ({
   send: (frame) => {
     Queue.offerUnsafe(outgoing, frame)
@@ -23,19 +31,19 @@ const queueTransport = (outgoing: Queue.Queue<Outgoing>): Transport => ({
 
 const isClose = (error: Socket.SocketError): boolean => error.reason._tag === "SocketCloseError"
 
-/** Serves the protocol on any effect `Socket`. */
+/** Serves the protocols on any effect `Socket`. */
 export const makeHandler: Effect.Effect<SocketHandler, never, EventLogServerUnencrypted> = Effect.map(
   EventLogServerUnencrypted,
   (server) =>
-    (socket, info = unknownPeer) =>
+    (socket, info = unknownPeer, protocol = "eventlog") =>
       Effect.scoped(
         Effect.gen(function* () {
           // The reader comes first: it is what opens the socket, and nothing can be written before.
           const reader = yield* socket.reader
           const writer = yield* socket.writer
-          // Unbounded, since the session bounds what it sends: by a Pong for each window, and `maxOutboundBytes`.
+          // Unbounded, since the session bounds what it sends: by what the peer answers, and `maxOutboundBytes`.
           const outgoing = yield* Queue.unbounded<Outgoing>()
-          const listener = server.connect(queueTransport(outgoing), info)
+          const listener = server.connect(queueTransport(outgoing), info, protocol)
           yield* Effect.addFinalizer(() => Effect.sync(() => listener.closed()))
           const writing = Queue.take(outgoing).pipe(Effect.flatMap(writer.write), Effect.forever)
           const reading = Effect.forever(

@@ -1,15 +1,24 @@
 import type { Transport, TransportListener } from "../ports/Transport.ts"
 import type { Limits } from "../protocol/limits.ts"
+import type { ProtocolName } from "../session/conversation.ts"
 import type { ConnectionInfo } from "../session/sessions.ts"
+import type { Endpoint } from "./endpoints.ts"
 
 /** What an adapter needs of a server. */
 export interface Mountable {
   readonly limits: Limits
+  /** The protocols that it speaks, and where: each path comes behind the one that the server is mounted at. */
+  readonly endpoints: ReadonlyArray<Endpoint>
   /**
    * Opens a session on a connection, at once and without throwing. Frames that come before the server is ready wait,
    * within bounds.
+   * @param protocol that of the endpoint @default "eventlog"
    */
-  readonly connect: (transport: Transport, info: ConnectionInfo) => TransportListener
+  readonly connect: (
+    transport: Transport,
+    info: ConnectionInfo,
+    protocol?: ProtocolName | undefined
+  ) => TransportListener
   /** Refuses what is new, answers what was accepted, closes every connection with 1012. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -20,6 +29,7 @@ type Connect = Mountable["connect"]
 class EarlyConnection implements TransportListener {
   private readonly transport: Transport
   private readonly info: ConnectionInfo
+  private readonly protocol: ProtocolName | undefined
   private readonly limits: Limits
   private readonly onOver: (connection: EarlyConnection) => void
   private frames: Array<Uint8Array | string> = []
@@ -31,11 +41,13 @@ class EarlyConnection implements TransportListener {
   constructor(
     transport: Transport,
     info: ConnectionInfo,
+    protocol: ProtocolName | undefined,
     limits: Limits,
     onOver: (connection: EarlyConnection) => void
   ) {
     this.transport = transport
     this.info = info
+    this.protocol = protocol
     this.limits = limits
     this.onOver = onOver
   }
@@ -59,7 +71,7 @@ class EarlyConnection implements TransportListener {
 
   /** The server is there: what waited is handed on, in order. */
   begin(connect: Connect): void {
-    this.listener = connect(this.transport, this.info)
+    this.listener = connect(this.transport, this.info, this.protocol)
     for (const frame of this.frames.splice(0)) this.listener.receive(frame)
   }
 
@@ -107,9 +119,9 @@ export const mountWhenReady = (limits: Limits, server: Promise<{ readonly connec
   )
 
   return {
-    connect: (transport, info) => {
-      if (connect !== undefined) return connect(transport, info)
-      const connection = new EarlyConnection(transport, info, limits, (over) => early.delete(over))
+    connect: (transport, info, protocol) => {
+      if (connect !== undefined) return connect(transport, info, protocol)
+      const connection = new EarlyConnection(transport, info, protocol, limits, (over) => early.delete(over))
       if (refusal !== undefined) connection.refuse(refusal.code, refusal.reason)
       else if (early.size >= limits.maxConnections) connection.refuse(1013, "Too many connections")
       else early.add(connection)

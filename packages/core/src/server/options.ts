@@ -2,9 +2,12 @@ import { Duration } from "effect"
 import type { HandlerFailure } from "../processing/handlers.ts"
 import type { FeedMismatch } from "../processing/stoppedStores.ts"
 import { defaultLimits, type Limits } from "../protocol/limits.ts"
+import { type Endpoint, endpointsOf, type ProtocolOptions } from "./endpoints.ts"
 
 /** How a server behaves. Every member has a default. */
 export interface ServerOptions {
+  /** Which protocols it speaks. @default our own, and at `<path>/rpc` that of effect's own client */
+  readonly protocols?: ProtocolOptions | undefined
   /**
    * `"required"`: a connection must prove, with an Ed25519 signature, that it holds each key that it names.
    * `"off"`: a key's name is enough, for trusted networks and tests. @default "required"
@@ -42,6 +45,7 @@ export interface ServerOptions {
 
 /** `ServerOptions` with the defaults filled in. */
 export interface ResolvedOptions {
+  readonly endpoints: ReadonlyArray<Endpoint>
   readonly sessionAuth: "required" | "off"
   readonly limits: Limits
   readonly reauthorizeInterval: Duration.Duration
@@ -58,6 +62,7 @@ export interface ResolvedOptions {
 
 /** Fills in the defaults. */
 export const resolveOptions = (options: ServerOptions): ResolvedOptions => ({
+  endpoints: endpointsOf(options.protocols),
   sessionAuth: options.sessionAuth ?? "required",
   limits: { ...defaultLimits, ...options.limits },
   reauthorizeInterval: duration(options.reauthorizeInterval, 30_000),

@@ -1,38 +1,34 @@
-import { Cause, Effect, Exit, type Fiber, Result } from "effect"
+import { Cause, Effect, Exit, Result } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { EntryEncoder } from "../feed/page.ts"
 import type { WriteError, Written } from "../ingest/ingest.ts"
-import type { StorageError } from "../ports/StorageError.ts"
+import { encodeRemoteEntry } from "../protocol/changes.ts"
 import { ChunkJoiner } from "../protocol/chunks.ts"
 import { decodeRequestUnencrypted } from "../protocol/codec.ts"
 import { type Correlation, type DomainError, RequestError, toErrorFrame } from "../protocol/errors.ts"
 import { announcedLimits } from "../protocol/limits.ts"
-import { type ErrorCode, type ProtocolRequestUnencrypted, protocolVersion } from "../protocol/messages.ts"
-import type { Inbound } from "./inbound.ts"
-import type { Outbound } from "./outbound.ts"
+import { type Authenticate, type ProtocolRequestUnencrypted, protocolVersion } from "../protocol/messages.ts"
+import { makeChangesSink, tagsOf } from "./changesSink.ts"
+import type { Conversation, ConversationServices, Peer, Protocol } from "./conversation.ts"
+import { Outbound } from "./outbound.ts"
 import { Proofs } from "./proofs.ts"
 import { checkPublicKey } from "./publicKey.ts"
-import { type RequestContext, Requests, shuttingDown } from "./requests.ts"
+import { Requests, shuttingDown } from "./requests.ts"
 import { Subscriptions } from "./subscriptions.ts"
 
 /** What the dispatchers of a server share. */
-export interface DispatcherServices extends Pick<RequestContext, "access" | "ingest" | "feed" | "limits" | "now"> {
-  readonly remoteId: Effect.Effect<EventJournal.RemoteId, StorageError>
-  readonly sessionAuth: "required" | "off"
+interface DispatcherServices extends ConversationServices {
   /** One function for the whole server: each page is encoded once for all connections. */
   readonly encodeEntry: EntryEncoder
-  /** Called for every `Error` that is sent. */
-  readonly onRejected: (code: ErrorCode) => void
 }
 
-/** The connection, as its dispatcher sees it. */
-export interface Peer {
-  readonly inbound: Inbound
-  readonly outbound: Outbound
-  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
-  readonly close: (code: number, reason: string) => void
-  readonly isEnded: () => boolean
-  readonly isClosing: () => boolean
+/** Our own protocol, as `docs/wire-protocol.md` describes it. */
+export const eventLogProtocol = (services: ConversationServices): Protocol => {
+  const encodeEntry: EntryEncoder = ({ entry, remoteSequence }) => {
+    services.onEncoded(1)
+    return encodeRemoteEntry(remoteSequence, entry)
+  }
+  return { limits: services.limits, converse: (peer) => new Dispatcher({ ...services, encodeEntry }, peer) }
 }
 
 type Message<Tag extends ProtocolRequestUnencrypted["_tag"]> = Extract<
@@ -41,9 +37,10 @@ type Message<Tag extends ProtocolRequestUnencrypted["_tag"]> = Extract<
 >
 
 /** Turns the frames of one connection into requests, and their outcomes into frames. */
-export class Dispatcher {
+class Dispatcher implements Conversation {
   private readonly services: DispatcherServices
   private readonly peer: Peer
+  private readonly outbound: Outbound
   private readonly joiner: ChunkJoiner
   private readonly subscriptions: Subscriptions
   private proofs: Proofs | undefined
@@ -53,18 +50,30 @@ export class Dispatcher {
   constructor(services: DispatcherServices, peer: Peer) {
     this.services = services
     this.peer = peer
+    this.outbound = new Outbound(peer.transport, services.limits, {
+      onOverflow: () => peer.close(1008, "The connection is not being read"),
+      onBroken: () => peer.close(1011, "The connection failed")
+    })
     this.joiner = new ChunkJoiner(services.limits)
     this.subscriptions = new Subscriptions({
-      outbound: peer.outbound,
-      encodeEntry: services.encodeEntry,
+      begin: (subscription, head) => {
+        this.outbound.send({ _tag: "Subscribed", ...tagsOf(subscription), head })
+        return makeChangesSink(this.outbound, services.encodeEntry, subscription)
+      },
       run: peer.run,
-      onFailed: (cause, request) => peer.run(this.refuse(cause, request))
+      onFailed: (cause, subscription) =>
+        peer.run(this.refuse(cause, { requestTag: "RequestChanges", ...tagsOf(subscription) }))
     })
   }
 
-  /** Writes that were accepted and not answered yet. */
-  get pendingWrites(): number {
-    return this.requests?.pendingWrites ?? 0
+  get isIdle(): boolean {
+    return (this.requests?.pendingWrites ?? 0) === 0 && this.outbound.isFlushed
+  }
+
+  /** A peer that is not trusted yet may have the bytes of one frame. */
+  get maxInboundBytes(): number {
+    const { maxFrameBytes, maxInboundBytes } = this.services.limits
+    return this.isTrusted ? maxInboundBytes : maxFrameBytes
   }
 
   get subscriptionCount(): number {
@@ -72,31 +81,35 @@ export class Dispatcher {
   }
 
   /** Whether the peer proved a key, or need not. Until then it is allowed very little. */
-  get isTrusted(): boolean {
+  private get isTrusted(): boolean {
     return this.services.sessionAuth === "off" || (this.proofs?.size ?? 0) > 0
   }
 
-  /** Whether the connection proved a key, or has a subscription for it. */
   uses(publicKey: string): boolean {
     return this.proofs?.get(publicKey) !== undefined || this.subscriptions.has(publicKey)
   }
 
-  /** Whether a subscription reads the store. */
   reads(storeId: string): boolean {
     return this.subscriptions.all().some((subscription) => subscription.storeId === storeId)
   }
 
-  /** Whether the peer was greeted with another id: what it knows of this server is of an earlier history. */
   isOutdated(remoteId: EventJournal.RemoteId): boolean {
     return this.remoteId?.some((byte, index) => byte !== remoteId[index]) ?? false
   }
 
-  /** Ends every subscription, and lets none begin. */
+  ask(): void {
+    this.outbound.ping()
+  }
+
   end(): void {
     this.subscriptions.end()
   }
 
-  /** Tells the peer who this is. Nothing can be handled before. */
+  hangUp(): void {
+    this.end()
+    this.outbound.end()
+  }
+
   readonly greet: Effect.Effect<void> = Effect.suspend(() => this.services.remoteId).pipe(
     Effect.flatMap((remoteId) => {
       const { access, limits, sessionAuth } = this.services
@@ -104,7 +117,7 @@ export class Dispatcher {
       this.proofs = sessionAuth === "required" ? new Proofs(remoteId, access, limits) : undefined
       this.requests = new Requests({
         ...this.services,
-        outbound: this.peer.outbound,
+        submit: this.services.ingest.submit,
         subscriptions: this.subscriptions,
         proofs: this.proofs
       })
@@ -118,7 +131,6 @@ export class Dispatcher {
     )
   )
 
-  /** Handles one frame. It fails never: whatever is wrong with it is answered, or closes the connection. */
   handleFrame(frame: Uint8Array): Effect.Effect<void> {
     if (!this.isTrusted && frame.byteLength > this.services.limits.maxUnprovedFrameBytes) {
       return this.close(1008, "A key must be proved first")
@@ -126,7 +138,6 @@ export class Dispatcher {
     return this.handleBytes(frame, false)
   }
 
-  /** See `Requests.reauthorize`. */
   reauthorize(only?: string | undefined): Effect.Effect<void> {
     const lost = {
       key: (publicKey: string, error: DomainError) => this.revoke(publicKey, error),
@@ -135,12 +146,10 @@ export class Dispatcher {
     return this.requests?.reauthorize(lost, only) ?? Effect.void
   }
 
-  /** See `Requests.accessChanged`. */
   accessChanged(publicKey: string): void {
     this.requests?.accessChanged(publicKey)
   }
 
-  /** Ends what a key was granted on this connection, and says why where it had a subscription. */
   revoke(publicKey: string, error: DomainError): void {
     this.accessChanged(publicKey)
     this.proofs?.revoke(publicKey)
@@ -151,14 +160,13 @@ export class Dispatcher {
     const active = this.subscriptions.get(publicKey)
     if (active === undefined) return
     this.subscriptions.stop(publicKey)
-    const id = active.id === undefined ? {} : { id: active.id }
-    this.peer.run(this.refuse(Cause.fail(error), { requestTag: "RequestChanges", publicKey, ...id }))
+    this.peer.run(this.refuse(Cause.fail(error), { requestTag: "RequestChanges", ...tagsOf(active) }))
   }
 
   private hello(remoteId: EventJournal.RemoteId): Effect.Effect<void> {
     const challenge = this.proofs?.issue(this.services.now()) ?? Effect.succeed(undefined)
     return Effect.map(challenge, (challenge) => {
-      this.peer.outbound.send({
+      this.outbound.send({
         _tag: "Hello",
         remoteId,
         protocol: protocolVersion,
@@ -187,18 +195,36 @@ export class Dispatcher {
       case "Ping":
         return this.handlePing(message)
       case "Pong":
-        return Effect.sync(() => this.peer.outbound.pong(message.id))
+        return Effect.sync(() => this.outbound.pong(message.id))
       case "StopChanges":
         return Effect.sync(() => this.subscriptions.stop(message.publicKey, message.id))
       case "RequestChanges":
-        return this.answer(message, () => this.requests!.subscribe(message))
+        return this.answer(message, () => this.subscribe(message))
       case "Authenticate":
         return Effect.andThen(
-          this.answer(message, () => this.requests!.authenticate(message)),
+          this.answer(message, () => this.authenticate(message)),
           this.challengeAgain
         )
     }
   }
+
+  /** A refused subscription leaves the key's former one as it is. */
+  private subscribe(message: Message<"RequestChanges">): Effect.Effect<void, DomainError> {
+    return Effect.map(this.requests!.subscribe(message), (opened) => {
+      const { id, publicKey } = message
+      this.subscriptions.start({ publicKey, storeId: opened.storeId, id }, opened)
+    })
+  }
+
+  /** Proves a key; the answer carries the challenge for the next one. */
+  private readonly authenticate = Effect.fnUntraced(function* (
+    this: Dispatcher,
+    message: typeof Authenticate.Type
+  ): Effect.fn.Return<void, DomainError> {
+    yield* this.requests!.accept(yield* this.requests!.verify(message))
+    const challenge = yield* this.proofs!.issue(this.services.now())
+    this.outbound.send({ _tag: "Authenticated", publicKey: message.publicKey, challenge })
+  })
 
   private handleWrite(message: Message<"WriteEntries">, bytes: number): Effect.Effect<void> {
     const release = () => this.peer.inbound.release(bytes)
@@ -220,13 +246,13 @@ export class Dispatcher {
 
   private handlePing(message: Message<"Ping">): Effect.Effect<void> {
     if (this.notAdmitted() !== undefined && !this.peer.isClosing()) return this.close(1008, "Too many pings")
-    return Effect.sync(() => this.peer.outbound.send({ _tag: "Pong", id: message.id }))
+    return Effect.sync(() => this.outbound.send({ _tag: "Pong", id: message.id }))
   }
 
   private acknowledge(message: Message<"WriteEntries">, exit: Exit.Exit<Written, WriteError>): void {
     if (Exit.isFailure(exit)) return void this.peer.run(this.refuse(exit.cause, correlationOf(message)))
     if (this.peer.isEnded()) return
-    this.peer.outbound.send({ _tag: "Ack", id: message.id, sequenceNumbers: exit.value.sequenceNumbers })
+    this.outbound.send({ _tag: "Ack", id: message.id, sequenceNumbers: exit.value.sequenceNumbers })
   }
 
   /**
@@ -267,7 +293,7 @@ export class Dispatcher {
       if (this.peer.isEnded()) return
       const frame = toErrorFrame(error, correlation)
       this.services.onRejected(frame.code)
-      this.peer.outbound.send(frame)
+      this.outbound.send(frame)
     })
     return isDefect ? Effect.andThen(Effect.logError("A request died", cause), send) : send
   }

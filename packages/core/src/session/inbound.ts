@@ -20,12 +20,8 @@ export class Inbound {
     this.refilledAt = now
   }
 
-  /**
-   * Queues a frame, or answers `false` when the peer sent more than it may have unanswered. A peer that is not trusted
-   * yet may have the bytes of one frame.
-   */
-  offer(frame: Uint8Array, isTrusted: boolean): boolean {
-    const maxBytes = isTrusted ? this.limits.maxInboundBytes : this.limits.maxFrameBytes
+  /** Queues a frame, or answers `false` when the peer sent more than it may have unanswered: `maxBytes` in all. */
+  offer(frame: Uint8Array, maxBytes: number): boolean {
     if (this.frames.length >= this.limits.maxInboundFrames) return false
     if (this.bytes + frame.byteLength > maxBytes) return false
     this.frames.push(frame)
@@ -37,7 +33,7 @@ export class Inbound {
     return this.frames.shift()
   }
 
-  /** A message that was put together from chunks waits for its answer. */
+  /** A message waits for its answer, besides the frames. */
   hold(bytes: number): void {
     this.bytes += bytes
   }

@@ -70,12 +70,17 @@ export class Proofs {
     })
   }
 
-  /** Verifies an answer to the challenge, which is used up by it, and accepts the key. */
-  readonly prove = Effect.fnUntraced(function* (
+  /** The challenge in force, if there is one. */
+  current(now: number): Uint8Array | undefined {
+    return this.challenge !== undefined && now < this.challenge.expiresAt ? this.challenge.bytes : undefined
+  }
+
+  /** Verifies an answer to the challenge, which is used up by it. */
+  readonly verify = Effect.fnUntraced(function* (
     this: Proofs,
-    request: typeof Authenticate.Type,
+    request: Omit<typeof Authenticate.Type, "_tag">,
     now: number
-  ): Effect.fn.Return<void, AccessError> {
+  ): Effect.fn.Return<IdentityClaim, RequestError> {
     const challenge = this.take(now)
     if (challenge === undefined) return yield* this.fail("There is no challenge in force; answer the new one")
     if (!this.claims.has(request.publicKey) && this.claims.size >= this.limits.maxKeys) {
@@ -84,8 +89,15 @@ export class Proofs {
         message: `A connection may prove ${this.limits.maxKeys} keys`
       })
     }
-    if (!(yield* this.verify(request, challenge))) return yield* this.fail("The signature does not verify")
-    const claim = { publicKey: request.publicKey, signingPublicKey: request.signingPublicKey }
+    if (!(yield* this.isSigned(request, challenge))) return yield* this.fail("The signature does not verify")
+    return { publicKey: request.publicKey, signingPublicKey: request.signingPublicKey }
+  })
+
+  /** Accepts a key that was verified, if it may be used here. */
+  readonly accept = Effect.fnUntraced(function* (
+    this: Proofs,
+    claim: IdentityClaim
+  ): Effect.fn.Return<void, AccessError> {
     const known = this.claims.get(claim.publicKey)
     if (known !== undefined && bytesEqual(known.signingPublicKey, claim.signingPublicKey)) return
     yield* this.access.prove(claim).pipe(Effect.tapError((error) => Effect.sync(() => this.count(error))))
@@ -93,12 +105,12 @@ export class Proofs {
   })
 
   private take(now: number): Uint8Array | undefined {
-    const challenge = this.challenge
+    const challenge = this.current(now)
     this.challenge = undefined
-    return challenge !== undefined && now < challenge.expiresAt ? challenge.bytes : undefined
+    return challenge
   }
 
-  private verify(request: typeof Authenticate.Type, challenge: Uint8Array): Effect.Effect<boolean> {
+  private isSigned(request: Omit<typeof Authenticate.Type, "_tag">, challenge: Uint8Array): Effect.Effect<boolean> {
     return EventLogSessionAuth.verifySessionAuthenticateRequest({
       remoteId: this.remoteId,
       challenge,

@@ -1,30 +1,34 @@
 import { Effect, type Exit } from "effect"
-import type { Feed } from "../feed/feed.ts"
+import type { Feed, OpenedSubscription } from "../feed/feed.ts"
 import { checkEntries } from "../ingest/checkEntries.ts"
 import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
 import type { IdentityClaim } from "../ports/EventLogServerAuth.ts"
+import type { StoreId } from "../ports/StoreId.ts"
 import { type DomainError, RequestError } from "../protocol/errors.ts"
 import type { Limits } from "../protocol/limits.ts"
 import type { Authenticate, RequestChanges, WriteEntries } from "../protocol/messages.ts"
 import { type Access, type AccessError, isOutage } from "./access.ts"
-import type { Outbound } from "./outbound.ts"
 import type { Proofs } from "./proofs.ts"
 import type { ActiveSubscription, Subscriptions } from "./subscriptions.ts"
 
 /** What the requests of one connection act on. */
 export interface RequestContext {
   readonly access: Access["Service"]
-  readonly ingest: Ingest["Service"]
+  readonly submit: Ingest["Service"]["submit"]
   readonly feed: Feed["Service"]
   readonly limits: Limits
   readonly now: () => number
-  readonly outbound: Outbound
   readonly subscriptions: Subscriptions
   /** Absent where connections need not prove their keys (`sessionAuth: "off"`). */
   readonly proofs: Proofs | undefined
 }
 
-/** What a client may ask for on one connection. Each request answers by itself when it succeeds. */
+/** Whether a store is the one that a client means, where its protocol lets it name one. */
+export type IsMeant = (storeId: StoreId) => boolean
+
+const anyStore: IsMeant = () => true
+
+/** What a client may ask for on one connection, in whatever protocol it does. */
 export class Requests {
   private pending = 0
   /** The key that is being granted something; `undefined` again when its access changes meanwhile. */
@@ -41,21 +45,28 @@ export class Requests {
     return this.pending
   }
 
-  /** Proves a key; the answer carries the challenge for the next one. */
-  readonly authenticate = Effect.fnUntraced(function* (
+  /** Verifies that the peer holds the keys which it names. That grants nothing yet: `accept` does. */
+  readonly verify = Effect.fnUntraced(function* (
     this: Requests,
-    request: typeof Authenticate.Type
-  ): Effect.fn.Return<void, DomainError> {
-    const { now, outbound, proofs } = this.context
+    request: Omit<typeof Authenticate.Type, "_tag">
+  ): Effect.fn.Return<IdentityClaim, DomainError> {
+    const { now, proofs } = this.context
     if (proofs === undefined) return yield* notNeeded()
-    this.granting = request.publicKey
-    yield* proofs.prove(request, now())
-    if (this.granting !== request.publicKey) {
-      proofs.revoke(request.publicKey)
-      return yield* accessChanged()
-    }
-    const challenge = yield* proofs.issue(now())
-    outbound.send({ _tag: "Authenticated", publicKey: request.publicKey, challenge })
+    return yield* proofs.verify(request, now())
+  })
+
+  /** Lets the connection act with a key that was verified. */
+  readonly accept = Effect.fnUntraced(function* (
+    this: Requests,
+    claim: IdentityClaim
+  ): Effect.fn.Return<void, DomainError> {
+    const { proofs } = this.context
+    if (proofs === undefined) return yield* notNeeded()
+    this.granting = claim.publicKey
+    yield* proofs.accept(claim)
+    if (this.granting === claim.publicKey) return
+    proofs.revoke(claim.publicKey)
+    return yield* accessChanged()
   })
 
   /**
@@ -66,31 +77,34 @@ export class Requests {
    */
   readonly write = Effect.fnUntraced(function* (
     this: Requests,
-    request: typeof WriteEntries.Type,
-    answered: (exit: Exit.Exit<Written, WriteError>) => void
+    request: Pick<typeof WriteEntries.Type, "publicKey" | "entries">,
+    answered: (exit: Exit.Exit<Written, WriteError>) => void,
+    isMeant = anyStore
   ): Effect.fn.Return<void, DomainError> {
-    const { access, ingest, limits, now } = this.context
+    const { access, limits, now, submit } = this.context
     const { entries, publicKey } = request
     yield* this.requireProof(publicKey)
     const flaw = checkEntries(entries, limits, now())
     if (flaw !== undefined) return yield* flaw
     const storeId = yield* access.write(publicKey, entries)
+    if (!isMeant(storeId)) return yield* otherStore()
     if (this.pending >= limits.maxPendingWrites) yield* this.room
     this.pending++
-    ingest.submit({ storeId, entries, author: publicKey, transportOnly: false }, (exit) => {
+    submit({ storeId, entries, author: publicKey, transportOnly: false }, (exit) => {
       this.pending--
       this.waiting.shift()?.()
       answered(exit)
     })
   })
 
-  /** Opens a subscription, in place of the key's former one. A refused one leaves that as it is. */
+  /** Opens a subscription, which may take the place of the key's former one: `Subscriptions.start`. */
   readonly subscribe = Effect.fnUntraced(function* (
     this: Requests,
-    request: typeof RequestChanges.Type
-  ): Effect.fn.Return<void, DomainError> {
+    request: Pick<typeof RequestChanges.Type, "publicKey" | "startSequence">,
+    isMeant = anyStore
+  ): Effect.fn.Return<OpenedSubscription & { readonly storeId: StoreId }, DomainError> {
     const { access, feed, limits, subscriptions } = this.context
-    const { id, publicKey, startSequence } = request
+    const { publicKey, startSequence } = request
     yield* this.requireProof(publicKey)
     this.granting = publicKey
     if (!subscriptions.has(publicKey) && subscriptions.size >= limits.maxSubscriptions) {
@@ -100,10 +114,11 @@ export class Requests {
       })
     }
     const storeId = yield* access.read(publicKey)
+    if (!isMeant(storeId)) return yield* otherStore()
     const opened = yield* feed.open(storeId, startSequence)
     if (subscriptions.isEnded) return yield* shuttingDown()
     if (this.granting !== publicKey) return yield* accessChanged()
-    subscriptions.start({ publicKey, storeId, id }, opened)
+    return { ...opened, storeId }
   })
 
   /** The access of a key changed: what is just being granted to it is not. */
@@ -172,6 +187,9 @@ const notNeeded = () =>
   new RequestError({ reason: "Malformed", message: "This server asks for no proof: it sent no challenge" })
 
 const movedAway = () => new RequestError({ reason: "NotMapped", message: "The public key belongs to no store" })
+
+const otherStore = () =>
+  new RequestError({ reason: "NotMapped", message: "The public key belongs to no store of that name" })
 
 const accessChanged = () =>
   new RequestError({ reason: "Unavailable", message: "The access of this key was changed meanwhile; ask again" })

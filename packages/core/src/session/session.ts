@@ -1,12 +1,12 @@
 import { Effect, type Fiber } from "effect"
 import { type Connection, CurrentConnection } from "../ports/CurrentConnection.ts"
 import type { Transport, TransportListener } from "../ports/Transport.ts"
-import { Dispatcher, type DispatcherServices } from "./dispatcher.ts"
+import type { Conversation, Protocol } from "./conversation.ts"
 import { Inbound } from "./inbound.ts"
-import { Outbound } from "./outbound.ts"
 
 /** What every session of a server shares. */
-export interface SessionServices extends DispatcherServices {
+export interface SessionServices {
+  readonly now: () => number
   /** Runs in the server's scope, not the connection's: what was begun is finished. */
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 }
@@ -14,15 +14,15 @@ export interface SessionServices extends DispatcherServices {
 /** How long a drained connection that does not flush is left alone before it is looked at again. */
 const flushPollMillis = 5
 
-/** One connection: what comes in is bounded and handled in order, what goes out is paced, and it ends once. */
+/** One connection, whatever protocol it speaks: what comes in is bounded and handled in order, and it ends once. */
 export class Session implements TransportListener {
   readonly connection: Connection
-  readonly dispatcher: Dispatcher
+  readonly conversation: Conversation
   private readonly transport: Transport
+  private readonly protocol: Protocol
   private readonly services: SessionServices
   private readonly onEnded: (session: Session) => void
   private readonly inbound: Inbound
-  private readonly outbound: Outbound
   private working = false
   private ended = false
   private closing = false
@@ -34,23 +34,21 @@ export class Session implements TransportListener {
   constructor(
     transport: Transport,
     connection: Connection,
+    protocol: Protocol,
     services: SessionServices,
     onEnded: (session: Session) => void
   ) {
     this.transport = transport
     this.connection = connection
+    this.protocol = protocol
     this.services = services
     this.onEnded = onEnded
     this.heardAt = services.now()
-    this.inbound = new Inbound(services.limits, this.heardAt)
-    this.outbound = new Outbound(transport, services.limits, {
-      onOverflow: () => this.close(1008, "The connection is not being read"),
-      onBroken: () => this.close(1011, "The connection failed")
-    })
-    this.dispatcher = new Dispatcher(services, {
+    this.inbound = new Inbound(protocol.limits, this.heardAt)
+    this.conversation = protocol.converse({
+      transport,
       inbound: this.inbound,
-      outbound: this.outbound,
-      run: services.run,
+      run: (effect) => services.run(this.within(effect)),
       close: (code, reason) => this.close(code, reason),
       isEnded: () => this.ended,
       isClosing: () => this.closing
@@ -59,7 +57,7 @@ export class Session implements TransportListener {
 
   /** Greets the peer, then handles what came in meanwhile. */
   open(): void {
-    this.start(Effect.andThen(this.dispatcher.greet, this.work))
+    this.start(Effect.andThen(this.conversation.greet, this.work))
   }
 
   receive(frame: Uint8Array | string): void {
@@ -67,16 +65,15 @@ export class Session implements TransportListener {
     this.heardAt = this.services.now()
     this.isAsked = false
     if (typeof frame === "string") return this.close(1007, "The protocol has binary frames only")
-    if (frame.byteLength > this.services.limits.maxFrameBytes) return this.close(1009, "The frame is too big")
-    if (!this.inbound.offer(frame, this.dispatcher.isTrusted)) return this.close(1008, "Too much is unanswered")
+    if (frame.byteLength > this.protocol.limits.maxFrameBytes) return this.close(1009, "The frame is too big")
+    if (!this.inbound.offer(frame, this.conversation.maxInboundBytes)) return this.close(1008, "Too much is unanswered")
     if (!this.working) this.start(this.work)
   }
 
   closed(): void {
     if (this.ended) return
     this.ended = true
-    this.dispatcher.end()
-    this.outbound.end()
+    this.conversation.hangUp()
     this.inbound.clear()
     this.onEnded(this)
   }
@@ -96,7 +93,7 @@ export class Session implements TransportListener {
   drain(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.closing = true
-      this.dispatcher.end()
+      this.conversation.end()
       return this.flushed
     }).pipe(Effect.ensuring(Effect.sync(() => this.close(1012, "The server restarts"))))
   }
@@ -109,13 +106,20 @@ export class Session implements TransportListener {
     if (this.services.now() - this.heardAt < pingMillis) return
     if (this.isAsked) return this.close(1008, "There was no sign of life")
     this.isAsked = true
-    this.outbound.ping()
+    this.conversation.ask()
   }
 
   /** Asks again whether the keys of this connection, or one of them, may do what they were granted. */
   reauthorize(only?: string | undefined): Effect.Effect<void> {
-    return Effect.suspend(() => this.dispatcher.reauthorize(only)).pipe(
+    return Effect.suspend(() => this.conversation.reauthorize(only)).pipe(
       Effect.catchCause((cause) => Effect.logError("A connection could not be checked again", cause)),
+      (effect) => this.within(effect)
+    )
+  }
+
+  /** Lets callbacks and logs know which connection it is about. */
+  private within<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return effect.pipe(
       Effect.provideService(CurrentConnection, this.connection),
       Effect.annotateLogs({ connectionId: this.connection.id })
     )
@@ -124,16 +128,12 @@ export class Session implements TransportListener {
   private start(effect: Effect.Effect<void>): void {
     this.working = true
     this.services.run(
-      effect.pipe(
-        // Nobody would handle the frames to come.
-        Effect.catchCause((cause) =>
-          Effect.andThen(
-            Effect.sync(() => this.close(1011, "The server failed")),
-            Effect.logError("A connection failed", cause)
-          )
-        ),
-        Effect.provideService(CurrentConnection, this.connection),
-        Effect.annotateLogs({ connectionId: this.connection.id })
+      // Nobody would handle the frames to come.
+      Effect.catchCause(this.within(effect), (cause) =>
+        Effect.andThen(
+          Effect.sync(() => this.close(1011, "The server failed")),
+          this.within(Effect.logError("A connection failed", cause))
+        )
       )
     )
   }
@@ -145,11 +145,11 @@ export class Session implements TransportListener {
       this.working = false
       return Effect.void
     }
-    return Effect.andThen(this.dispatcher.handleFrame(frame), this.work)
+    return Effect.andThen(this.conversation.handleFrame(frame), this.work)
   })
 
   private readonly flushed: Effect.Effect<void> = Effect.suspend(() => {
-    const isFlushed = !this.working && this.dispatcher.pendingWrites === 0 && this.outbound.isFlushed
+    const isFlushed = !this.working && this.conversation.isIdle
     return this.ended || isFlushed ? Effect.void : Effect.andThen(Effect.sleep(flushPollMillis), this.flushed)
   })
 }

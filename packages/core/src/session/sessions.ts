@@ -2,13 +2,13 @@ import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule } f
 import { Feed } from "../feed/feed.ts"
 import { Ingest } from "../ingest/ingest.ts"
 import type { Connection } from "../ports/CurrentConnection.ts"
-import { type FeedEntry, FeedStore } from "../ports/FeedStore.ts"
+import { FeedStore } from "../ports/FeedStore.ts"
 import type { Transport, TransportListener } from "../ports/Transport.ts"
-import { encodeRemoteEntry } from "../protocol/changes.ts"
 import { RequestError } from "../protocol/errors.ts"
 import type { Limits } from "../protocol/limits.ts"
 import { ErrorCode } from "../protocol/messages.ts"
 import { Access } from "./access.ts"
+import type { ConversationServices, Protocol, ProtocolName } from "./conversation.ts"
 import * as metrics from "./metrics.ts"
 import { Session, type SessionServices } from "./session.ts"
 
@@ -40,7 +40,7 @@ export class Sessions extends Context.Service<
   Sessions,
   {
     /** Opens a session on a connection, at once: frames that come before it is greeted wait. */
-    readonly connect: (transport: Transport, info: ConnectionInfo) => TransportListener
+    readonly connect: (transport: Transport, info: ConnectionInfo, protocol: ProtocolName) => TransportListener
     /** Closes the selected connections and answers how many. They may come back. */
     readonly disconnect: (selector: Selector) => number
     /** Ends what a key was granted on every connection of this node. */
@@ -60,9 +60,13 @@ const rejectedByCode = Object.fromEntries(
 /** Connections that are re-authorized at the same time: enough to hide latency, too few to flood a database. */
 const reauthorizeConcurrency = 16
 
+/** How a protocol is spoken, given what its conversations share. */
+export type Protocols = Readonly<Record<ProtocolName, (services: ConversationServices) => Protocol>>
+
 /** The session room. */
 export const layerSessions = (
-  options: SessionsOptions
+  options: SessionsOptions,
+  makeProtocols: Protocols
 ): Layer.Layer<Sessions, never, Access | Feed | FeedStore | Ingest> =>
   Layer.effect(
     Sessions,
@@ -76,28 +80,29 @@ export const layerSessions = (
       let nextId = 1
       let closing = false
 
-      const services: SessionServices = {
+      const services: SessionServices = { now: () => clock.currentTimeMillisUnsafe(), run }
+      const conversationServices: ConversationServices = {
         access: yield* Access,
         feed: yield* Feed,
         ingest: yield* Ingest,
         limits: options.limits,
         sessionAuth: options.sessionAuth,
         remoteId: store.id,
-        now: () => clock.currentTimeMillisUnsafe(),
-        run,
-        encodeEntry: ({ entry, remoteSequence }: FeedEntry) => {
-          metrics.encodedEntries.updateUnsafe(1, context)
-          return encodeRemoteEntry(remoteSequence, entry)
-        },
+        now: services.now,
+        onEncoded: (entries) => metrics.encodedEntries.updateUnsafe(entries, context),
         onRejected: (code) => {
           rejected[code]++
           rejectedByCode[code].updateUnsafe(1, context)
         }
       }
+      const protocols: Readonly<Record<ProtocolName, Protocol>> = {
+        eventlog: makeProtocols.eventlog(conversationServices),
+        rpc: makeProtocols.rpc(conversationServices)
+      }
 
       const subscriptions = () => {
         let count = 0
-        for (const session of sessions) count += session.dispatcher.subscriptionCount
+        for (const session of sessions) count += session.conversation.subscriptionCount
         return count
       }
 
@@ -106,8 +111,9 @@ export const layerSessions = (
         metrics.connections.updateUnsafe(sessions.size, context)
       }
 
-      const connect = (transport: Transport, info: ConnectionInfo): TransportListener => {
-        const session = new Session(transport, { ...info, id: String(nextId++) }, services, ended)
+      const connect = (transport: Transport, info: ConnectionInfo, name: ProtocolName): TransportListener => {
+        const connection = { ...info, id: String(nextId++) }
+        const session = new Session(transport, connection, protocols[name], services, ended)
         sessions.add(session)
         metrics.connections.updateUnsafe(sessions.size, context)
         if (closing) session.close(1012, "The server restarts")
@@ -117,8 +123,8 @@ export const layerSessions = (
       }
 
       const disconnect = (selector: Selector): number => {
-        const selected = [...sessions].filter(({ dispatcher }) =>
-          "publicKey" in selector ? dispatcher.uses(selector.publicKey) : dispatcher.reads(selector.storeId)
+        const selected = [...sessions].filter(({ conversation }) =>
+          "publicKey" in selector ? conversation.uses(selector.publicKey) : conversation.reads(selector.storeId)
         )
         for (const session of selected) session.close(1008, "Disconnected by the server")
         return selected.length
@@ -126,7 +132,7 @@ export const layerSessions = (
 
       const revoke = (publicKey: string) => {
         // Also where the key has nothing yet: something may just be granted to it.
-        for (const { dispatcher } of sessions) dispatcher.revoke(publicKey, revoked())
+        for (const { conversation } of sessions) conversation.revoke(publicKey, revoked())
       }
 
       const reauthorize = (selected: ReadonlyArray<Session>, only?: string) =>
@@ -137,9 +143,9 @@ export const layerSessions = (
 
       const recheck = (publicKey: string) =>
         Effect.suspend(() => {
-          for (const { dispatcher } of sessions) dispatcher.accessChanged(publicKey)
+          for (const { conversation } of sessions) conversation.accessChanged(publicKey)
           return reauthorize(
-            [...sessions].filter(({ dispatcher }) => dispatcher.uses(publicKey)),
+            [...sessions].filter(({ conversation }) => conversation.uses(publicKey)),
             publicKey
           )
         })
@@ -161,7 +167,7 @@ export const layerSessions = (
 
       // Devices of an earlier history would go on where that one ended, and keep what the new one lacks.
       const closeOutdated = store.id.pipe(
-        Effect.map((remoteId) => [...sessions].filter(({ dispatcher }) => dispatcher.isOutdated(remoteId))),
+        Effect.map((remoteId) => [...sessions].filter(({ conversation }) => conversation.isOutdated(remoteId))),
         Effect.tap((outdated) =>
           Effect.sync(() => {
             for (const session of outdated) session.close(1012, "The server has a new id")

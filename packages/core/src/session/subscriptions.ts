@@ -1,28 +1,24 @@
 import { Cause, type Effect, Exit, type Fiber } from "effect"
 import type { OpenedSubscription } from "../feed/feed.ts"
-import type { EntryEncoder, Page } from "../feed/page.ts"
 import type { Sink } from "../feed/sink.ts"
 import type { StoreErasedError } from "../ports/StorageError.ts"
 import type { StoreId } from "../ports/StoreId.ts"
-import { changesMessage, changesPrefix } from "../protocol/changes.ts"
-import type { Correlation } from "../protocol/errors.ts"
-import type { Outbound } from "./outbound.ts"
 
 /** A live subscription of one connection. */
 export interface ActiveSubscription {
   readonly publicKey: string
   readonly storeId: StoreId
-  readonly id: number | undefined
+  /** What the client calls it, where it gave it a name. */
+  readonly id: number | string | undefined
 }
 
 /** What subscriptions need of their connection. */
 export interface SubscriptionsOptions {
-  readonly outbound: Outbound
-  /** One function for the whole server, so that each page is encoded once for all of its connections. */
-  readonly encodeEntry: EntryEncoder
+  /** Called before the first entry goes out; answers where the entries go. */
+  readonly begin: (subscription: ActiveSubscription, head: number) => Sink
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   /** Called when a subscription ended by itself, which only a failure makes it do. */
-  readonly onFailed: (cause: Cause.Cause<StoreErasedError>, request: Correlation) => void
+  readonly onFailed: (cause: Cause.Cause<StoreErasedError>, subscription: ActiveSubscription) => void
 }
 
 interface Running extends ActiveSubscription {
@@ -62,22 +58,19 @@ export class Subscriptions {
     return [...this.running.values()]
   }
 
-  /**
-   * Starts a subscription in place of the key's former one, and says so before the first entry goes out. It does nothing
-   * after the end.
-   */
+  /** Starts a subscription in place of the key's former one. It does nothing after the end. */
   start(subscription: ActiveSubscription, opened: OpenedSubscription): void {
     if (this.ended) return
     this.stop(subscription.publicKey)
     const running: Running = { ...subscription, stopped: false, fiber: undefined }
     this.running.set(subscription.publicKey, running)
-    this.options.outbound.send({ _tag: "Subscribed", ...tagsOf(subscription), head: opened.head })
-    running.fiber = this.options.run(opened.run(this.sink(running)))
+    const sink = this.options.begin(subscription, opened.head)
+    running.fiber = this.options.run(opened.run(whileRunning(running, sink)))
     running.fiber.addObserver((exit) => this.failed(running, exit))
   }
 
   /** Ends a key's subscription; with an id, only if it is still that one. */
-  stop(publicKey: string, id?: number | undefined): void {
+  stop(publicKey: string, id?: ActiveSubscription["id"]): void {
     const running = this.running.get(publicKey)
     if (running === undefined || (id !== undefined && running.id !== id)) return
     this.running.delete(publicKey)
@@ -95,28 +88,17 @@ export class Subscriptions {
     if (running.stopped || !Exit.isFailure(exit)) return
     running.stopped = true
     this.running.delete(running.publicKey)
-    if (!Cause.hasInterruptsOnly(exit.cause)) {
-      this.options.onFailed(exit.cause, { requestTag: "RequestChanges", ...tagsOf(running) })
-    }
-  }
-
-  private sink(running: Running): Sink {
-    const { encodeEntry, outbound } = this.options
-    const prefix = changesPrefix(tagsOf(running))
-    return {
-      deliver: (page: Page, from: number) => {
-        if (running.stopped) return
-        outbound.sendEncoded(changesMessage(prefix, page.encoded(encodeEntry), from, page.entries.length))
-      },
-      ready: outbound.ready,
-      drained: outbound.drained,
-      caughtUp: (head) => {
-        if (!running.stopped) outbound.send({ _tag: "CaughtUp", ...tagsOf(running), head })
-      }
-    }
+    if (!Cause.hasInterruptsOnly(exit.cause)) this.options.onFailed(exit.cause, running)
   }
 }
 
-/** What every message about a subscription carries. */
-const tagsOf = ({ id, publicKey }: ActiveSubscription): { readonly publicKey: string; readonly id?: number } =>
-  id === undefined ? { publicKey } : { publicKey, id }
+/** A sink that nothing reaches any more once its subscription was stopped. */
+const whileRunning = (running: Running, sink: Sink): Sink => ({
+  ...sink,
+  deliver: (page, from) => {
+    if (!running.stopped) sink.deliver(page, from)
+  },
+  caughtUp: (head) => {
+    if (!running.stopped) sink.caughtUp(head)
+  }
+})

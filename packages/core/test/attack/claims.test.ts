@@ -231,10 +231,10 @@ const startWithClock = async () => {
   )
   onTestFinished(() => runtime.dispose())
   const server = await runtime.runPromise(EventLogServerUnencrypted)
-  const { connect, limits } = server
+  const { connect, endpoints, limits } = server
   const assign = (publicKey: string, storeId: string) =>
     runtime.runPromise(server.assign({ publicKey, storeId: StoreId.make(storeId) }))
-  return { assign, clock, url: await host({ connect, limits, close: () => runtime.dispose() }) }
+  return { assign, clock, url: await host({ connect, endpoints, limits, close: () => runtime.dispose() }) }
 }
 
 describe("squatting", () => {

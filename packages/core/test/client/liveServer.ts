@@ -53,7 +53,7 @@ export const openLine: Effect.Effect<Line, never, Scope.Scope> = Effect.gen(func
         sockets.close(() => resume(Effect.void))
       })
   )
-  sockets.on("connection", (socket) => {
+  sockets.on("connection", (socket, request) => {
     if (target === undefined) return socket.terminate()
     const listener = target.connect(
       {
@@ -61,7 +61,8 @@ export const openLine: Effect.Effect<Line, never, Scope.Scope> = Effect.gen(func
         bufferedBytes: () => socket.bufferedAmount,
         close: (code, reason) => socket.close(code, reason)
       },
-      { remoteAddress: undefined, headers: {}, principal: undefined }
+      { remoteAddress: undefined, headers: {}, principal: undefined },
+      request.url === "/rpc" ? "rpc" : "eventlog"
     )
     socket.on("message", (data: Buffer, isBinary) => listener.receive(isBinary ? new Uint8Array(data) : String(data)))
     socket.on("close", () => listener.closed())

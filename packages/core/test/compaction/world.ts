@@ -103,10 +103,11 @@ export class World {
         limits: {
           page: { maxEntries: pageEntries, maxBytes: unlimited },
           bucket: { maxEntries: bucketEntries, maxBytes: unlimited },
+          whole: { maxEntries: unlimited, maxBytes: unlimited },
           timeout: Duration.seconds(30)
         },
         context: Context.empty(),
-        request: { storeId, from, head: self.feed.length },
+        request: { storeId, from, head: self.feed.length, keepsSequencesWhole: false },
         groups: yield* self.groups(node),
         emit: (page) =>
           Effect.andThen(

@@ -23,7 +23,8 @@ export const host = async (server: Mountable): Promise<string> => {
         bufferedBytes: () => socket.bufferedAmount,
         close: (code, reason) => socket.close(code, reason)
       },
-      { remoteAddress: request.socket.remoteAddress, headers: {}, principal: principalOf(request.url) }
+      { remoteAddress: request.socket.remoteAddress, headers: {}, principal: principalOf(request.url) },
+      request.url?.startsWith("/rpc") === true ? "rpc" : "eventlog"
     )
     socket.on("message", (data: Buffer, isBinary) => listener.receive(isBinary ? new Uint8Array(data) : String(data)))
     socket.on("close", () => listener.closed())

@@ -15,42 +15,42 @@ describe("what came in", () => {
   it("is handed out in its order", () => {
     const inbound = new Inbound(limits, 0)
     const frames = [frame(1), frame(2), frame(3)]
-    for (const each of frames) expect(inbound.offer(each, true)).toBe(true)
+    for (const each of frames) expect(inbound.offer(each, 1_000)).toBe(true)
     expect([inbound.take(), inbound.take(), inbound.take(), inbound.take()]).toEqual([...frames, undefined])
   })
 
   it("is bounded in bytes until it was answered, taken or not", () => {
     const inbound = new Inbound(limits, 0)
-    expect(inbound.offer(frame(600), true)).toBe(true)
+    expect(inbound.offer(frame(600), 1_000)).toBe(true)
     inbound.take()
-    expect(inbound.offer(frame(401), true)).toBe(false)
-    expect(inbound.offer(frame(400), true)).toBe(true)
+    expect(inbound.offer(frame(401), 1_000)).toBe(false)
+    expect(inbound.offer(frame(400), 1_000)).toBe(true)
     inbound.release(600)
-    expect(inbound.offer(frame(600), true)).toBe(true)
-    expect(inbound.offer(frame(1), true)).toBe(false)
+    expect(inbound.offer(frame(600), 1_000)).toBe(true)
+    expect(inbound.offer(frame(1), 1_000)).toBe(false)
   })
 
   it("counts a message that was put together from chunks", () => {
     const inbound = new Inbound(limits, 0)
     inbound.hold(900)
-    expect(inbound.offer(frame(101), true)).toBe(false)
+    expect(inbound.offer(frame(101), 1_000)).toBe(false)
     inbound.release(900)
-    expect(inbound.offer(frame(101), true)).toBe(true)
+    expect(inbound.offer(frame(101), 1_000)).toBe(true)
   })
 
-  it("may be one frame's worth from a peer that proved nothing", () => {
+  it("may be less from a peer that proved nothing", () => {
     const inbound = new Inbound(limits, 0)
-    expect(inbound.offer(frame(60), false)).toBe(true)
-    expect(inbound.offer(frame(41), false)).toBe(false)
-    expect(inbound.offer(frame(40), false)).toBe(true)
+    expect(inbound.offer(frame(60), 100)).toBe(true)
+    expect(inbound.offer(frame(41), 100)).toBe(false)
+    expect(inbound.offer(frame(40), 100)).toBe(true)
   })
 
   it("is bounded in frames that wait", () => {
     const inbound = new Inbound(limits, 0)
-    for (let count = 0; count < 20; count++) expect(inbound.offer(frame(1), true)).toBe(true)
-    expect(inbound.offer(frame(1), true)).toBe(false)
+    for (let count = 0; count < 20; count++) expect(inbound.offer(frame(1), 1_000)).toBe(true)
+    expect(inbound.offer(frame(1), 1_000)).toBe(false)
     inbound.take()
-    expect(inbound.offer(frame(1), true)).toBe(true)
+    expect(inbound.offer(frame(1), 1_000)).toBe(true)
   })
 })
 

@@ -1,5 +1,5 @@
 import { onTestFinished } from "vitest"
-import type { ConnectionInfo, Mountable } from "../../index.ts"
+import type { ConnectionInfo, Endpoint, Mountable, ProtocolName } from "../../index.ts"
 import type { Transport, TransportListener } from "../../ports/Transport.ts"
 import { defaultLimits } from "../../protocol/limits.ts"
 import type { Mount, MountOptions } from "./harness.ts"
@@ -9,6 +9,7 @@ import { Inbox } from "./inbox.ts"
 export interface Recorded {
   readonly transport: Transport
   readonly info: ConnectionInfo
+  readonly protocol: ProtocolName | undefined
   /** What `receive` was called with. */
   readonly frames: Inbox<Uint8Array | string>
   /** One value per call of `closed`. */
@@ -55,14 +56,19 @@ class RecordingListener implements TransportListener {
 
 class RecordingServer implements Recorder {
   readonly limits = { ...defaultLimits, maxFrameBytes }
+  readonly endpoints: ReadonlyArray<Endpoint>
   readonly connections = new Inbox<Recorded>()
   readonly #transports: Array<Transport> = []
 
-  connect(transport: Transport, info: ConnectionInfo): TransportListener {
+  constructor(endpoints: ReadonlyArray<Endpoint>) {
+    this.endpoints = endpoints
+  }
+
+  connect(transport: Transport, info: ConnectionInfo, protocol?: ProtocolName): TransportListener {
     const listener = new RecordingListener(transport)
     this.#transports.push(transport)
     transport.send(greeting)
-    this.connections.put({ transport, info, frames: listener.frames, ends: listener.ends })
+    this.connections.put({ transport, info, protocol, frames: listener.frames, ends: listener.ends })
     return listener
   }
 
@@ -76,12 +82,19 @@ class RecordingServer implements Recorder {
   }
 }
 
+/** Those of a server that speaks everything. */
+const allEndpoints: ReadonlyArray<Endpoint> = [
+  { path: "", protocol: "eventlog" },
+  { path: "/rpc", protocol: "rpc" }
+]
+
 /** Mounts a recorder for the length of the current test. */
 export const record = async (
   mount: Mount,
-  options: Omit<MountOptions, "server"> = {}
+  options: Omit<MountOptions, "server"> = {},
+  endpoints = allEndpoints
 ): Promise<{ readonly recorder: Recorder; readonly url: string; readonly close: () => Promise<void> }> => {
-  const recorder = new RecordingServer()
+  const recorder = new RecordingServer(endpoints)
   const { close, url } = await mount({ ...options, server: recorder })
   let closing: Promise<void> | undefined
   const closeOnce = (): Promise<void> => (closing ??= close())

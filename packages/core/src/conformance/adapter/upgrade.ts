@@ -22,6 +22,26 @@ export const upgrade = (mount: Mount): void => {
     expect((await connect(url)).socket.protocol).toBe("")
   })
 
+  it("serves every endpoint of the server with its protocol, and asks the same of who connects", async () => {
+    const asked: Array<unknown> = []
+    const { recorder, url } = await record(mount, { authenticate: () => asked.push("asked") })
+    await connect(`${url}/rpc`)
+    await connect(url)
+    expect((await recorder.connections.take()).protocol).toBe("rpc")
+    expect((await recorder.connections.take()).protocol).toBe("eventlog")
+    expect(asked).toHaveLength(2)
+    expect(await refusal(`${url}/rpc`, { headers: { Origin: "https://evil.example" } })).toBe(403)
+    expect((await fetch(`${url}/rpc`.replace("ws:", "http:"))).status).toBe(426)
+  })
+
+  it("serves no endpoint that the server doesn't have", async () => {
+    const { recorder, url } = await record(mount, {}, [{ path: "/rpc", protocol: "rpc" }])
+    await connect(`${url}/rpc`)
+    expect(await refusal(url)).toBe(404)
+    expect((await recorder.connections.take()).protocol).toBe("rpc")
+    expect(recorder.connections.size).toBe(0)
+  })
+
   it("hands over headers, address and principal", async () => {
     const authenticate = async (header: (name: string) => string | undefined) => ({ user: header("authorization") })
     const { recorder, url } = await record(mount, { authenticate })

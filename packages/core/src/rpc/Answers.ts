@@ -1,0 +1,57 @@
+import { Cause, Effect, Exit } from "effect"
+import type { ChunkError } from "../protocol/chunks.ts"
+import { type DomainError, RequestError } from "../protocol/errors.ts"
+import type { ConversationServices, Peer } from "../session/conversation.ts"
+import type { Outflow } from "../session/outflow.ts"
+import { shuttingDown } from "../session/requests.ts"
+import type { Call } from "./Calls.ts"
+import { type Refused, toProtocolError } from "./errors.ts"
+import { type Answer, isRpcTag, type Wire } from "./wire.ts"
+
+/** Why a call is not granted. */
+export type Failure = DomainError | ChunkError
+
+/** What answers need of their connection. */
+export interface AnswersContext extends Pick<ConversationServices, "onRejected"> {
+  readonly wire: Wire
+  readonly peer: Peer
+  readonly outflow: Outflow
+}
+
+const internal = () => new RequestError({ reason: "Internal", message: "The request failed" })
+
+/** The answers to the calls of one connection. */
+export class Answers {
+  private readonly context: AnswersContext
+
+  constructor(context: AnswersContext) {
+    this.context = context
+  }
+
+  /** Answers a call, or ends its stream. */
+  send({ id, isWanted, tag }: Pick<Call, "id" | "isWanted" | "tag">, answer: Answer): void {
+    const { outflow, peer, wire } = this.context
+    if (!isWanted || peer.isEnded()) return
+    outflow.send([isRpcTag(tag) ? wire.exit(tag, id, answer) : wire.unknown(id, answer)])
+    outflow.checkOverflow()
+  }
+
+  /** Tells a client why its call failed. A defect is logged, and says nothing of itself to the peer. */
+  refuse(
+    call: Pick<Call, "id" | "isWanted" | "tag">,
+    cause: Cause.Cause<Failure>,
+    request: Refused
+  ): Effect.Effect<void> {
+    const { onRejected, peer } = this.context
+    const failure = cause.reasons.find(Cause.isFailReason)?.error
+    const isDefect = failure === undefined && !Cause.hasInterruptsOnly(cause)
+    const send = Effect.sync(() => {
+      if (peer.isEnded()) return
+      if (failure?._tag === "ChunkError") return peer.close(failure.closeCode, failure.message)
+      const { code, error } = toProtocolError(failure ?? (isDefect ? internal() : shuttingDown()), request)
+      onRejected(code)
+      this.send(call, Exit.fail(error))
+    })
+    return isDefect ? Effect.andThen(Effect.logError("A request died", cause), send) : send
+  }
+}
