@@ -112,7 +112,10 @@ test("checks the origin against the URL where a runtime gives no Host header", a
       .route(
         "/",
         eventLog({
-          server: { limits: defaultLimits } as Mountable,
+          server: {
+            limits: defaultLimits,
+            endpoints: [{ path: "", protocol: "eventlog" }]
+          } as Partial<Mountable> as Mountable,
           upgradeWebSocket: defineWebSocketHelper(() => new Response())
         })
       )
