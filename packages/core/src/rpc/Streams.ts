@@ -4,6 +4,7 @@ import type { PageEncoder } from "../feed/page.ts"
 import type { Sink } from "../feed/sink.ts"
 import type { StoreErasedError } from "../ports/StorageError.ts"
 import type { StoreId } from "../ports/StoreId.ts"
+import { RequestError } from "../protocol/errors.ts"
 import type { Limits } from "../protocol/limits.ts"
 import type { Outflow } from "../session/outflow.ts"
 import { Subscriptions } from "../session/subscriptions.ts"
@@ -19,7 +20,7 @@ export interface StreamsOptions {
   readonly encodePage: PageEncoder
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   /** Called when a stream is over, but not when its client ended it or the connection did. */
-  readonly onOver: (id: Call["id"], publicKey: string, cause: Cause.Cause<StoreErasedError>) => void
+  readonly onOver: (id: Call["id"], publicKey: string, cause: Cause.Cause<StoreErasedError | RequestError>) => void
 }
 
 interface Stream {
@@ -84,10 +85,12 @@ export class Streams {
     for (const [former, stream] of this.streams) {
       if (stream.publicKey !== publicKey) continue
       this.streams.delete(former)
-      onOver(former, publicKey, Cause.interrupt())
+      onOver(former, publicKey, Cause.fail(replaced()))
     }
     const changes = new ChangesStream({ outflow, limits, encodePage, frame: (values) => wire.chunk(id, values) })
     this.streams.set(id, { publicKey, changes })
     return changes
   }
 }
+
+const replaced = () => new RequestError({ reason: "Unavailable", message: "Another stream of this key took its place" })

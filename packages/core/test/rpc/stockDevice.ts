@@ -57,3 +57,9 @@ export const openStockDevice = Effect.fnUntraced(function* (
     close: Scope.close(scope, Exit.void)
   }
 })
+
+/** Effect's own remote without a runtime that reads from it, so that a test does. It is closed with the scope. */
+export const openStockRemote = (url: string) =>
+  Effect.map(Layer.build(layerStockRemote(url).pipe(Layer.provide(EventLog.layerRegistry))), (context) =>
+    Context.get(context, EventLogRemote.EventLogRemote)
+  )
