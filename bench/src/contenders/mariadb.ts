@@ -21,7 +21,7 @@ export const openMariadb = async (): Promise<StorageInUse> => {
   await administer(`create database ${name}`)
   const url = Object.assign(new URL(adminUrl), { pathname: `/${name}` }).href
   return {
-    flags: ["--storage", "mariadb", "--url", url],
+    flags: ["--storage", "mysql", "--url", url],
     url,
     close: () => administer(`drop database ${name}`)
   }
