@@ -1,13 +1,17 @@
 import { defineConfig } from "tsup"
+import { mutating } from "./mutations/plugin.ts"
+
+const mutation = process.env.EVENTLOG_MUTATION
 
 // Everything runs on the sources of the packages, so that nothing has to be built before it.
 export default defineConfig({
   entry: { main: "src/main.ts", server: "src/server/main.ts", simulate: "src/simulation/main.ts" },
-  outDir: "../node_modules/.cache/torture",
+  outDir: `../node_modules/.cache/torture${mutation === undefined ? "" : "-mutated"}`,
   format: ["esm"],
   target: "node22",
   noExternal: [/^@eventlog-server\//],
   skipNodeModulesBundle: true,
+  esbuildPlugins: mutation === undefined ? [] : [mutating(mutation)],
   splitting: false,
   sourcemap: true,
   clean: true,

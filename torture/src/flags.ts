@@ -9,6 +9,8 @@ export interface Flags {
   readonly devices: number
   readonly servers: number
   readonly isTransactional: boolean
+  /** Seconds. */
+  readonly patience: number
 }
 
 /** A flag or value that can't be used; the message says which. */
@@ -22,6 +24,7 @@ export const usage = `Usage: npm run torture -- [flags]
   --seed N       which faults there are, and when (default: another one each time)
   --devices N    devices that keep to the rules; a tenth as many don't (default 20)
   --servers N    servers that share the storage (default 2; memory has one)
+  --patience N   seconds that everything may take to come to rest (default 120)
   --no-transactions    handlers don't share the cursor's transaction, where they could
   --help         prints this`
 
@@ -35,6 +38,7 @@ export const readFlags = (args: ReadonlyArray<string>): Flags | "help" => {
     seed: values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : count("--seed", values.seed, 0),
     devices: count("--devices", values.devices, 1),
     servers: count("--servers", values.servers, 1),
+    patience: count("--patience", values.patience, 1),
     isTransactional: !values["no-transactions"]
   }
 }
@@ -49,6 +53,7 @@ const parse = (args: ReadonlyArray<string>) => {
         seed: { type: "string" },
         devices: { type: "string", default: "20" },
         servers: { type: "string", default: "2" },
+        patience: { type: "string", default: "120" },
         "no-transactions": { type: "boolean", default: false },
         help: { type: "boolean", default: false }
       }

@@ -22,15 +22,14 @@ export interface TortureOptions {
   readonly servers: number
   /** Whether handlers share the cursor's transaction, where the storage has transactions. */
   readonly isTransactional: boolean
+  /** Seconds that everything may take to come to rest: enough for a machine that is busy with more. */
+  readonly patience: number
   /** The program that every server runs. */
   readonly serverScript: string
   /** An empty folder for the storage and the handler log. */
   readonly folder: string
   readonly say: (line: string) => void
 }
-
-/** How long everything may take to come to rest, in milliseconds: long enough for a machine that is busy with more. */
-const patience = 120_000
 
 const pause = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
@@ -79,10 +78,10 @@ const headsOf = (feeds: ReadonlyMap<string, ReadonlyArray<StoredEntry>>): Readon
   new Map(Array.from(feeds, ([store, feed]) => [store, feed.length]))
 
 /** Waits until every device has everything and everything was handled, or until patience is at its end. */
-const comeToRest = async (stage: Stage, say: TortureOptions["say"]): Promise<void> => {
+const comeToRest = async (stage: Stage, { patience, say }: TortureOptions): Promise<void> => {
   await stage.fleet.settle()
   await stage.crowd.settle()
-  const end = performance.now() + patience
+  const end = performance.now() + patience * 1_000
   while (performance.now() < end) {
     await stage.crowd.wake()
     const heads = headsOf(await readFeeds(stage))
@@ -94,12 +93,15 @@ const comeToRest = async (stage: Stage, say: TortureOptions["say"]): Promise<voi
     const handled = Array.from(heads, ([storeId, sequence]) =>
       insist(stage, (server) => server.call("processed", { storeId, sequence }))
     )
-    const isHandled = await Promise.race([Promise.all(handled).then(() => true), pause(patience).then(() => false)])
+    const isHandled = await Promise.race([
+      Promise.all(handled).then(() => true),
+      pause(patience * 1_000).then(() => false)
+    ])
     if (!isHandled) say("not everything was handled")
     // What nobody asked for would come now.
     return pause(500)
   }
-  say(`not at rest after ${patience / 1_000} s: ${stage.crowd.unsynced(headsOf(await readFeeds(stage))).join(", ")}`)
+  say(`not at rest after ${patience} s: ${stage.crowd.unsynced(headsOf(await readFeeds(stage))).join(", ")}`)
 }
 
 const outcomeOf = async (stage: Stage): Promise<Outcome> => {
@@ -168,19 +170,19 @@ export const torture = async (options: TortureOptions): Promise<Tortured> => {
       crowd.live(performance.now() + options.seconds * 1_000)
     ])
     say("the faults are over")
-    await comeToRest(stage, say)
+    await comeToRest(stage, options)
     clearInterval(measuring)
     const outcome = await outcomeOf(stage)
     await crowd.close()
     const history = merge(recorder.history, readHandlerLog(handlerLog, since))
-    return { evidence: { history, outcome, rules }, faults }
+    return { evidence: { history, outcome, rules: { ...rules, rollsBack: outcome.projections.size > 0 } }, faults }
   } finally {
     await fleet.close()
     await storage.close()
   }
 }
 
-const rules: Evidence["rules"] = {
+const rules: Omit<Evidence["rules"], "rollsBack"> = {
   handledEvents,
   failingEvents,
   compactedEvents: noteEvents,

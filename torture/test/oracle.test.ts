@@ -79,6 +79,7 @@ const evidence = ({ compacted = [], devices = [deviceA], feed = goodFeed, histor
       handledEvents: new Set(["Added"]),
       failingEvents: new Set(["Failed"]),
       compactedEvents: new Set(compacted),
+      rollsBack: projection !== undefined,
       maxConflicts: 2,
       excuseMillis: 5,
       maxServerBytes: 1_000
@@ -329,6 +330,15 @@ describe("handlers", () => {
     ]
     const devices = [{ ...deviceA, mustConverge: false }]
     expect(rulesBroken({ history, feed: [...goodFeed, stored(5, "5", { entry: failing })], devices })).toEqual([])
+  })
+
+  it("accepts handlers that run again where their projection tells that they were rolled back", () => {
+    const again = [handled("3"), handled("2"), handled("3")]
+    expect(rulesBroken({ history: instead(isHandled("3"), ...again), projection: ["1", "2", "3"] })).toEqual([])
+    const early = [handled("3"), handled("2")]
+    expect(rulesBroken({ history: instead(isHandled("2"), ...early), projection: ["1", "2", "3"] })).toEqual([
+      "handlers"
+    ])
   })
 
   it("rejects a projection that differs from a replay", () => {

@@ -189,7 +189,7 @@ export class Crowd {
       const count = random.chance(0.05) ? 60 : 1 + random.upTo(3)
       const event = random.chance(0.004) ? "Hung" : random.pick(events)
       const isBig = random.chance(0.004)
-      const texts = Array.from({ length: isBig ? 1 : count }, () => this.text(isBig ? 700_000 : 0))
+      const texts = Array.from({ length: isBig || event === "Hung" ? 1 : count }, () => this.text(isBig ? 700_000 : 0))
       // Big ones have keys of their own: of conflicts, handlers are given so many bytes only.
       await device.write(event, isBig ? `big ${this.texts}` : `key ${random.upTo(9)}`, texts)
     }

@@ -77,7 +77,7 @@ export const checkHandlers: Check = (evidence) => {
     const flaw =
       place === undefined
         ? "was handled but is not in its store, or not for handlers"
-        : (orderFlaw(progress, place, excusedUntil) ??
+        : (orderFlaw(progress, place, evidence.rules.rollsBack ? Number.POSITIVE_INFINITY : excusedUntil) ??
           conflictFlaw(progress, happening, place, evidence.rules.maxConflicts))
     if (flaw !== undefined) {
       violations.push({ rule: "handlers", message: `Entry ${id} of store ${store} ${flaw}`, about: [id, run] })

@@ -111,6 +111,11 @@ export interface Rules {
   readonly failingEvents: ReadonlySet<string>
   /** The events that are compacted when history is read; each compaction keeps the greatest id of an event and key. */
   readonly compactedEvents: ReadonlySet<string>
+  /**
+   * Whether handlers share the cursor's transaction. One that is rolled back runs its handlers again; that nothing of them
+   * is there twice, the projections tell.
+   */
+  readonly rollsBack: boolean
   /** How many conflicts a handler is given at most. */
   readonly maxConflicts: number
   /** For how long after a fault a server may not know yet that it lost its lease. */

@@ -13,6 +13,7 @@ const rules: Evidence["rules"] = {
   handledEvents,
   failingEvents,
   compactedEvents: noteEvents,
+  rollsBack: false,
   maxConflicts: 100,
   excuseMillis: leaseMillis,
   maxServerBytes: Number.POSITIVE_INFINITY
