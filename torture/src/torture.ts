@@ -122,7 +122,7 @@ const readHandlerLog = (file: string, since: number): ReadonlyArray<Recorded> =>
     .map(({ conflicts, failure, id, run, store, time }) =>
       failure === undefined
         ? { kind: "handled", store, run, id, conflicts, at: time - since }
-        : { kind: "failed", store, run, id, why: failure, at: time - since }
+        : { kind: "failed", store, run, id, ...failure, at: time - since }
     )
 
 /** One history of both. Lines of the log keep their order among themselves, whatever their times say. */

@@ -320,8 +320,13 @@ describe("handlers", () => {
   })
 
   it("rejects a failure that the handler did not ask for", () => {
-    const failed = { kind: "failed" as const, store: "s", run: "n", id: "3", why: "Failed: the database is away" }
+    const failed = { kind: "failed" as const, store: "s", run: "n", id: "3", reason: "Failed", why: "no database" }
     expect(rulesBroken({ history: [...goodHistory, failed] })).toEqual(["handlers"])
+    const late = { ...failed, reason: "TimedOut" }
+    expect(rulesBroken({ history: [...goodHistory, late], projection: ["1", "2"] })).toEqual([])
+    expect(rulesBroken({ history: [...goodHistory, { ...late, id: "2" }], projection: ["1", "2"] })).toEqual([
+      "projections"
+    ])
     const failing = entry("5", { event: "Failed" })
     const history: ReadonlyArray<Happening> = [
       ...goodHistory,

@@ -1,5 +1,5 @@
 import type { Check, Evidence, Of, StoredEntry, Violation } from "./history.ts"
-import { feedOf } from "./select.ts"
+import { allOf, feedOf } from "./select.ts"
 
 type Handled = Of<"handled">
 
@@ -66,9 +66,10 @@ const conflictFlaw = (
 export const checkHandlers: Check = (evidence) => {
   const violations: Array<Violation> = []
   const stores = new Map<string, Progress>()
-  let excusedUntil = -1
+  let excusedUntil = evidence.rules.rollsBack ? Number.POSITIVE_INFINITY : -1
   for (const happening of evidence.history) {
-    if (happening.kind === "fault" && happening.excuses) excusedUntil = happening.at + evidence.rules.excuseMillis
+    if (happening.kind === "fault" && happening.excuses)
+      excusedUntil = Math.max(excusedUntil, happening.at + evidence.rules.excuseMillis)
     if (happening.kind !== "handled") continue
     const { id, run, store } = happening
     const progress = stores.get(store) ?? progressOf(evidence, store)
@@ -77,7 +78,7 @@ export const checkHandlers: Check = (evidence) => {
     const flaw =
       place === undefined
         ? "was handled but is not in its store, or not for handlers"
-        : (orderFlaw(progress, place, evidence.rules.rollsBack ? Number.POSITIVE_INFINITY : excusedUntil) ??
+        : (orderFlaw(progress, place, excusedUntil) ??
           conflictFlaw(progress, happening, place, evidence.rules.maxConflicts))
     if (flaw !== undefined) {
       violations.push({ rule: "handlers", message: `Entry ${id} of store ${store} ${flaw}`, about: [id, run] })
@@ -99,29 +100,45 @@ const unhandled = (evidence: Evidence, stores: ReadonlyMap<string, Progress>): R
     return [{ rule: "handlers", message, about: [next.entry.id] }]
   })
 
+/** Entries whose handler was taken for failed since it ran out of time, which a busy machine or a frozen one can do to it. */
+const timedOut = (evidence: Evidence): ReadonlySet<string> =>
+  new Set(allOf(evidence, "failed").flatMap(({ id, reason }) => (reason === "TimedOut" ? [id] : [])))
+
 /** No handler is taken for failed that doesn't fail by itself: an outage is waited for. */
 export const checkFailures: Check = (evidence) => {
+  const late = timedOut(evidence)
   const events = new Map(
     Array.from(evidence.outcome.feeds.values()).flatMap((feed) =>
       feed.map(({ entry }) => [entry.id, entry.event] as const)
     )
   )
-  return evidence.history.flatMap((happening): ReadonlyArray<Violation> => {
-    if (happening.kind !== "failed" || evidence.rules.failingEvents.has(events.get(happening.id) ?? "")) return []
-    const { id, run, store, why } = happening
-    const message = `The handler of entry ${id} of store ${store} was taken for failed: ${why}`
-    return [{ rule: "handlers", message, about: [id, run] }]
-  })
+  return allOf(evidence, "failed")
+    .filter(({ id }) => !late.has(id) && !evidence.rules.failingEvents.has(events.get(id) ?? ""))
+    .map(({ id, reason, run, store, why }) => ({
+      rule: "handlers",
+      message: `The handler of entry ${id} of store ${store} was taken for failed (${reason}): ${why}`,
+      about: [id, run]
+    }))
 }
 
-/** A projection that shares the cursor's transaction holds each entry once, in order, as if replayed. */
-export const checkProjections: Check = (evidence) =>
-  Array.from(evidence.outcome.projections).flatMap(([store, projected]) => {
-    const { entries } = progressOf(evidence, store)
-    const expected = entries.flatMap(({ entry }) => (evidence.rules.failingEvents.has(entry.event) ? [] : [entry.id]))
-    const place = expected.findIndex((id, index) => projected[index] !== id)
-    if (place === -1 && projected.length === expected.length) return []
-    const at = place === -1 ? expected.length : place
-    const message = `The projection of store ${store} has ${projected[at]} where a replay has ${expected[at]}`
-    return [{ rule: "projections", message, about: [projected[at], expected[at]].filter((id) => id !== undefined) }]
+/**
+ * A projection that shares the cursor's transaction holds each entry once, in order, as if replayed. Nothing of a handler
+ * that failed is in it.
+ */
+export const checkProjections: Check = (evidence) => {
+  const { failingEvents } = evidence.rules
+  const late = timedOut(evidence)
+  return Array.from(evidence.outcome.projections).flatMap(([store, ids]) => {
+    const projected = ids.filter((id) => !late.has(id))
+    const expected = progressOf(evidence, store).entries.flatMap(({ entry }) =>
+      failingEvents.has(entry.event) || late.has(entry.id) ? [] : [entry.id]
+    )
+    const length = Math.max(projected.length, expected.length)
+    const place = Array.from({ length }).findIndex((_, index) => projected[index] !== expected[index])
+    if (place === -1) return []
+    const message = `The projection of store ${store} has ${projected[place]} where a replay has ${expected[place]}`
+    return [
+      { rule: "projections", message, about: [projected[place], expected[place]].filter((id) => id !== undefined) }
+    ]
   })
+}

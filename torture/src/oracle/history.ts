@@ -58,7 +58,14 @@ export type Happening =
       readonly conflicts: ReadonlyArray<string>
     }
   /** A server took a handler for failed: the entry counts as processed. */
-  | { readonly kind: "failed"; readonly store: string; readonly run: string; readonly id: string; readonly why: string }
+  | {
+      readonly kind: "failed"
+      readonly store: string
+      readonly run: string
+      readonly id: string
+      readonly reason: string
+      readonly why: string
+    }
   /** A server said how much memory it has. */
   | { readonly kind: "measured"; readonly run: string; readonly bytes: number }
   /** A server process ended that nobody had told to. */

@@ -66,5 +66,5 @@ export interface HandlerLine {
   readonly id: string
   readonly conflicts: ReadonlyArray<string>
   /** Why the server took the handler for failed, where the line is about that. */
-  readonly failure?: string | undefined
+  readonly failure?: { readonly reason: string; readonly why: string } | undefined
 }

@@ -51,10 +51,10 @@ export const createServer = (storage: OpenStorage, log: ReturnType<typeof makeHa
     reauthorizeInterval: "1 second",
     pingInterval: "2 seconds",
     pingTimeout: "2 seconds",
-    handlerTimeout: "1 second",
+    handlerTimeout: "2 seconds",
     sweepInterval: "3 seconds",
     drainTimeout: "2 seconds",
     onHandlerFailure: ({ cause, entry, reason, storeId }) =>
-      log({ storeId, entry, conflicts: [] }, `${reason}: ${String(cause)}`),
+      log({ storeId, entry, conflicts: [] }, { reason, why: String(cause) }),
     logger: silent
   })

@@ -12,7 +12,7 @@ type Input = Pick<HandlerInput<unknown>, "storeId" | "entry" | "conflicts">
  */
 export const makeHandlerLog = ({ handlerLog, run }: Pick<Settings, "handlerLog" | "run">) => {
   const file = openSync(handlerLog, "a")
-  return ({ conflicts, entry, storeId }: Input, failure?: string): void => {
+  return ({ conflicts, entry, storeId }: Input, failure?: HandlerLine["failure"]): void => {
     const line: HandlerLine = {
       time: machineTime(),
       store: storeId,
