@@ -36,23 +36,29 @@ class Way {
     }, millis)
   }
 
-  /** Carries bytes, each chunk after a delay and in order. The ends are told to wait while much is on its way. */
+  /** Carries bytes, each chunk after a delay and behind those before it. The ends wait while much is on its way. */
   private pump(from: Socket, to: Socket): void {
-    let lastAt = 0
+    const waiting: Array<{ readonly chunk: Buffer; readonly at: number }> = []
+    let isTimed = false
+    const sendDue = (): void => {
+      isTimed = false
+      while (waiting[0] !== undefined && waiting[0].at <= performance.now()) this.send(from, to, waiting.shift()!.chunk)
+      if (waiting[0] === undefined) return
+      // One timer at a time: two of different lengths may go off in any order.
+      isTimed = true
+      setTimeout(sendDue, waiting[0].at - performance.now())
+    }
     from.on("data", (chunk) => {
       if (this.isSilent) return
-      const now = performance.now()
-      lastAt = Math.max(lastAt, now + this.delay())
-      const send = (): void => {
-        if (this.isSilent || to.destroyed) return
-        if (!to.write(chunk)) {
-          from.pause()
-          to.once("drain", () => from.resume())
-        }
-      }
-      if (lastAt <= now) send()
-      else setTimeout(send, lastAt - now)
+      waiting.push({ chunk, at: performance.now() + this.delay() })
+      if (!isTimed) sendDue()
     })
+  }
+
+  private send(from: Socket, to: Socket, chunk: Buffer): void {
+    if (this.isSilent || to.destroyed || to.write(chunk)) return
+    from.pause()
+    to.once("drain", () => from.resume())
   }
 }
 
