@@ -20,7 +20,9 @@ export const connectDevice = async (url: string, headers: Readonly<Record<string
     for (const check of waiting) check()
   }
   socket.on("message", (frame: Buffer) => {
-    received.push(Result.getOrThrow(decodeResponseUnencrypted(frame)))
+    const message = Result.getOrThrow(decodeResponseUnencrypted(frame))
+    if (message._tag === "Ping") return socket.send(encodeRequestUnencrypted({ _tag: "Pong", id: message.id }))
+    received.push(message)
     wake()
   })
   // One that is reset closes too.
@@ -29,7 +31,8 @@ export const connectDevice = async (url: string, headers: Readonly<Record<string
   await once(socket, "open")
 
   const next = <T extends Tag>(...tags: ReadonlyArray<T>) =>
-    new Promise<Extract<ProtocolResponseUnencrypted, { readonly _tag: T }>>((resolve) => {
+    new Promise<Extract<ProtocolResponseUnencrypted, { readonly _tag: T }>>((resolve, reject) => {
+      closed.then((code) => reject(new Error(`Closed with ${code} before ${tags.join(" or ")}`)))
       const check = () => {
         const index = received.findIndex(({ _tag }) => (tags as ReadonlyArray<Tag>).includes(_tag))
         if (index === -1) return

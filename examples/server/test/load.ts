@@ -6,13 +6,18 @@ import { connectDevice } from "./device.ts"
 
 const encode = Schema.encodeSync(Todos.events.TodoAdded!.payloadSchemaBinary)
 
-/** New entries, as a device makes them. */
-export const makeEntries = (count: number): ReadonlyArray<EventJournal.Entry> =>
+/** New entries, as a device makes them. @param madeAt in milliseconds since the epoch @default now */
+export const makeEntries = (count: number, madeAt?: number): ReadonlyArray<EventJournal.Entry> =>
   Array.from({ length: count }, (_, index) => {
     const id = String(index)
     const payload = encode({ id, text: "Milk" })
     return new EventJournal.Entry(
-      { id: EventJournal.makeEntryIdUnsafe(), event: "TodoAdded", primaryKey: id, payload },
+      {
+        id: EventJournal.makeEntryIdUnsafe(madeAt === undefined ? {} : { msecs: madeAt }),
+        event: "TodoAdded",
+        primaryKey: id,
+        payload
+      },
       { disableChecks: true }
     )
   })
@@ -28,12 +33,10 @@ const note = (acked: Acked, entries: ReadonlyArray<EventJournal.Entry>, sequence
 export const writeUntilGone = async (url: string, publicKey: string, acked: Acked): Promise<void> => {
   const device = await connectDevice(url).catch(() => undefined)
   if (device === undefined) return
-  const isGone = device.closed.then(() => undefined)
-  await Promise.race([device.next("Hello"), isGone])
   for (let id = 1; ; id++) {
     const entries = makeEntries(3)
     device.send({ _tag: "WriteEntries", id, publicKey, entries })
-    const answer = await Promise.race([device.next("Ack"), isGone])
+    const answer = await device.next("Ack").catch(() => undefined)
     if (answer === undefined) return
     note(acked, entries, answer.sequenceNumbers)
   }
