@@ -39,6 +39,20 @@ export interface Probe {
 /** The members of a `Probe` as SQL, each the value of the probe that a select is for. */
 export type ProbeSql = { readonly [Name in keyof Probe]: RawBuilder<Probe[Name]> }
 
+/** The index that a bucket's entries are read along, behind store and bucket, and from which end. */
+export interface BucketIndex {
+  readonly column: "sequence" | "entry_id"
+  readonly direction: "asc" | "desc"
+}
+
+/** A part of a select that reads along an index. */
+export interface Scan {
+  /** Which entries are of the probe's bucket. */
+  readonly condition: RawBuilder<unknown>
+  /** The order of the index. */
+  readonly order: RawBuilder<unknown>
+}
+
 type ColumnType = ColumnDataType | RawBuilder<unknown>
 
 /** The types of columns, for migrations. */
@@ -101,6 +115,11 @@ export interface Dialect {
     probes: ReadonlyArray<Probe>,
     select: (probe: ProbeSql) => RawBuilder<Row>
   ) => RawBuilder<Row & { readonly probe: number }>
+  /**
+   * How to say that a probe's bucket is read along an index, so that no other one is taken because it has the order too: a
+   * look at a bucket may cost what it finds, and not what the store holds. The limits of the probe are conditions anyway.
+   */
+  readonly scanBucket: (index: BucketIndex, probe: ProbeSql) => Scan
   /** Whether the app's instance has one connection, which a transaction holds while it is open. */
   readonly singleConnection: boolean
   /**

@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import { codeOf, isNetworkFailure } from "./connectionFailures.ts"
 import type { Dialect, Failure } from "./Dialect.ts"
 import { appendInTransaction } from "./mysqlAppend.ts"
+import { scanEqualBucket } from "./scanBucket.ts"
 import { unionAll } from "./unionAll.ts"
 
 /** By code points, and trailing spaces count: the same collation by two names, each read by its own server only. */
@@ -84,6 +85,7 @@ export const mysql: Dialect = {
   append: appendInTransaction,
   maxProbes: 100,
   forEachProbe: unionAll,
+  scanBucket: scanEqualBucket,
   singleConnection: false,
   // A transaction has no settings of its own: the session's are lowered, and put back, since the connection is the app's.
   beginHandlers: (_tables, _storeId, leaseMillis) => {

@@ -75,7 +75,22 @@ const forEachProbe: Dialect["forEachProbe"] = (probes, select) => {
         (t.probe ->> 1)::bigint as from_sequence, (t.probe ->> 2)::bigint as to_sequence,
         decode(t.probe ->> 3, 'hex') as after_id, (t.probe ->> 4)::smallint as max_transport_only
       from json_array_elements(${JSON.stringify(probes.map(probeRow))}::json) with ordinality as t(probe, place)
+      offset 0
     ) as p cross join lateral (${found}) as found`
+}
+
+/**
+ * Ranges of rows instead of an equal bucket: the order then has to begin with the bucket, which the primary key and the index
+ * of ids don't have. The planner would walk through the whole store along these where it expects to find something soon.
+ */
+const scanBucket: Dialect["scanBucket"] = ({ column, direction }, probe) => {
+  const { afterId, bucket, fromSequence, toSequence } = probe
+  const condition =
+    column === "sequence"
+      ? sql`(bucket, sequence) >= (${bucket}, ${fromSequence}) and (bucket, sequence) <= (${bucket}, ${toSequence})`
+      : sql`(bucket, entry_id) > (${bucket}, ${afterId}) and bucket <= ${bucket}`
+  const towards = sql.raw(direction)
+  return { condition, order: sql`bucket ${towards}, ${sql.ref(column)} ${towards}` }
 }
 
 /** Serialization failures, deadlocks, and entries that somebody else inserted meanwhile. */
@@ -111,6 +126,7 @@ export const postgres: Dialect = {
   append,
   maxProbes: 10_000,
   forEachProbe,
+  scanBucket,
   singleConnection: false,
   beginHandlers: (_tables, _storeId, leaseMillis) => {
     const atMost = (name: string, millis: number) => sql`

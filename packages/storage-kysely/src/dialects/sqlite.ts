@@ -5,6 +5,7 @@ import { createIndexIfNotExists } from "./createIndex.ts"
 import type { Dialect, Failure } from "./Dialect.ts"
 import { insertOnConflictDoNothing } from "./insertNew.ts"
 import { packEntries } from "./packEntries.ts"
+import { scanEqualBucket } from "./scanBucket.ts"
 import { unionAll } from "./unionAll.ts"
 
 /**
@@ -51,6 +52,7 @@ export const sqlite: Dialect = {
   append,
   maxProbes: 100,
   forEachProbe: unionAll,
+  scanBucket: scanEqualBucket,
   singleConnection: true,
   // A transaction that begins by reading can't write once another process has: so it begins by writing.
   beginHandlers: ({ stores }, storeId) => sql`update ${stores} set erased = erased where store_id = ${storeId}`,

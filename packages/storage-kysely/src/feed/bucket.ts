@@ -3,14 +3,20 @@ import { entryBytes } from "@eventlog-server/core/protocol"
 import { Effect } from "effect"
 import { type RawBuilder, sql } from "kysely"
 import type { Database } from "../database/Database.ts"
-import type { ProbeSql } from "../dialects/Dialect.ts"
+import type { BucketIndex, ProbeSql } from "../dialects/Dialect.ts"
 import { type EntryColumns, entryColumns, toFeedEntry } from "./entries.ts"
 import { findInRanges } from "./probes.ts"
 import { withinLimits } from "./withinLimits.ts"
 
 type Order = BucketSelection["order"]
 
-/** How the index is read. */
+/** How the entries are read. */
+const indexes: Record<Order, BucketIndex> = {
+  sequence: { column: "sequence", direction: "asc" },
+  newest: { column: "entry_id", direction: "desc" }
+}
+
+/** Their order within a bucket. */
 const orderings: Record<Order, RawBuilder<unknown>> = { sequence: sql`sequence`, newest: sql`entry_id desc` }
 
 const compare: Record<Order, (a: FeedEntry, b: FeedEntry) => number> = {
@@ -20,16 +26,16 @@ const compare: Record<Order, (a: FeedEntry, b: FeedEntry) => number> = {
 
 /** The entries of a probe, by themselves within the limits. */
 const selectEntries =
-  ({ tables }: Database, storeId: StoreId, { maxBytes, maxEntries, order }: BucketSelection) =>
+  ({ dialect, tables }: Database, storeId: StoreId, { maxBytes, maxEntries, order }: BucketSelection) =>
   (probe: ProbeSql): RawBuilder<EntryColumns> => {
-    const ordering = orderings[order]
+    const scan = dialect.scanBucket(indexes[order], probe)
     const rows = sql`
       select ${entryColumns}, bytes from ${tables.entries}
-      where store = (select id from ${tables.stores} where store_id = ${storeId}) and bucket = ${probe.bucket}
+      where store = (select id from ${tables.stores} where store_id = ${storeId}) and ${scan.condition}
       and sequence between ${probe.fromSequence} and ${probe.toSequence}
       and entry_id > ${probe.afterId} and transport_only <= ${probe.maxTransportOnly}
-      order by ${ordering} limit ${maxEntries}`
-    return withinLimits(rows, ordering, { maxBytes })
+      order by ${scan.order} limit ${maxEntries}`
+    return withinLimits(rows, orderings[order], { maxBytes })
   }
 
 /** The limits once more, over all events of a range. */

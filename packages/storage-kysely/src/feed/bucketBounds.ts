@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { type RawBuilder, sql } from "kysely"
 import type { Database } from "../database/Database.ts"
 import { toNumber } from "../database/values.ts"
-import type { ProbeSql } from "../dialects/Dialect.ts"
+import type { BucketIndex, ProbeSql } from "../dialects/Dialect.ts"
 import type { BigInteger } from "../schema/tables.ts"
 import { findInRanges } from "./probes.ts"
 
@@ -15,15 +15,18 @@ interface BoundsRow {
 
 /** Each end is the first step into the index from its side. */
 const selectBounds =
-  ({ tables }: Database, storeId: StoreId) =>
+  ({ dialect, tables }: Database, storeId: StoreId) =>
   (probe: ProbeSql): RawBuilder<BoundsRow> => {
-    const end = (direction: RawBuilder<unknown>) => sql`
+    const end = (direction: BucketIndex["direction"]) => {
+      const scan = dialect.scanBucket({ column: "sequence", direction }, probe)
+      return sql`
       select sequence from ${tables.entries}
-      where store = (select id from ${tables.stores} where store_id = ${storeId}) and bucket = ${probe.bucket}
+      where store = (select id from ${tables.stores} where store_id = ${storeId}) and ${scan.condition}
       and sequence between ${probe.fromSequence} and ${probe.toSequence}
       and entry_id > ${probe.afterId} and transport_only <= ${probe.maxTransportOnly}
-      order by sequence ${direction} limit 1`
-    return sql`select (${end(sql`asc`)}) as first_sequence, (${end(sql`desc`)}) as last_sequence`
+      order by ${scan.order} limit 1`
+    }
+    return sql`select (${end("asc")}) as first_sequence, (${end("desc")}) as last_sequence`
   }
 
 const toBounds = ({ first_sequence, last_sequence }: BoundsRow): BucketBounds | undefined =>
