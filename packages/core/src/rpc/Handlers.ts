@@ -76,14 +76,17 @@ export class Handlers {
     })
   }
 
-  private readonly authenticate = Effect.fnUntraced(function* (
-    this: Handlers,
-    call: Call,
-    payload: Payload<"EventLog.Authenticate">
-  ): Effect.fn.Return<void, Failure> {
-    yield* this.context.keys.prove(payload)
-    this.answer(call, Exit.void)
-  })
+  /** A peer that goes on guessing is told that its proof failed, and closed. */
+  private authenticate(call: Call, payload: Payload<"EventLog.Authenticate">): Effect.Effect<void> {
+    const { keys } = this.context
+    const proved = Effect.map(keys.prove(payload), () => this.answer(call, Exit.void))
+    return Effect.catchCause(proved, (cause) =>
+      Effect.andThen(
+        this.refuse(call, cause, { requestTag: "Authenticate" }),
+        Effect.suspend(() => (keys.isExhausted ? this.close(1008, "Too many proofs failed") : Effect.void))
+      )
+    )
+  }
 
   private readonly writePart = Effect.fnUntraced(function* (
     this: Handlers,

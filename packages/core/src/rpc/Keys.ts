@@ -41,6 +41,11 @@ export class Keys {
     return this.context.proofs === undefined || this.context.proofs.size > 0
   }
 
+  /** Whether so many proofs failed that the peer must be guessing. */
+  get isExhausted(): boolean {
+    return this.context.proofs?.isExhausted === true
+  }
+
   /** Whether the connection acts with a key, or would if it had a store. */
   has(publicKey: string): boolean {
     return this.unmapped.has(publicKey) || this.context.proofs?.get(publicKey) !== undefined
