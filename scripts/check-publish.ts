@@ -1,7 +1,7 @@
 /**
  * Checks what would be published: packs every package, lints the tarballs with publint and attw, installs them beside
- * the lowest peer versions that they promise, imports every entry point as ESM and as CommonJS, and runs the
- * conformance suites on the memory backend.
+ * the lowest peer versions that they promise, imports every entry point as ESM and as CommonJS, runs the conformance
+ * suites on the memory backend, and lets two of effect's own clients sync.
  *
  * Run it through npm (`npm run check:publish`), after a build.
  */
@@ -124,6 +124,70 @@ const runSuites = (folder: string): void => {
   run(folder, "node_modules/vitest/vitest.mjs", "run")
 }
 
+/** Two of effect's own clients, of the lowest effect, on two servers with one backend. */
+const syncStockClients = (folder: string): void => {
+  const program = `
+    import { allowAll, createEventLogServer, memoryBackend } from "@eventlog-server/core"
+    import { generateIdentity } from "@eventlog-server/core/client"
+    import { eventLogPlugin } from "@eventlog-server/adapter-fastify"
+    import { Effect, Layer, Schema } from "effect"
+    import { EventGroup, EventJournal, EventLog, EventLogRemote } from "effect/eventlog"
+    import { RpcClient, RpcSerialization } from "effect/rpc"
+    import { Socket } from "effect/socket"
+    import Fastify from "fastify"
+    import { WebSocket } from "ws"
+
+    const Notes = EventGroup.empty.add({ tag: "Noted", primaryKey: (text) => text, payload: Schema.String })
+    const schema = EventLog.schema(Notes)
+    const backend = memoryBackend()
+    const startServer = async () => {
+      const server = createEventLogServer({
+        schema,
+        handlers: { Noted: () => {} },
+        backend,
+        auth: allowAll,
+        enroll: () => "store"
+      })
+      const app = Fastify()
+      await app.register(eventLogPlugin, { server })
+      await app.listen({ host: "127.0.0.1", port: 0 })
+      return app.server.address().port
+    }
+    const ports = [await startServer(), await startServer()]
+
+    const openDevice = (port) =>
+      Effect.gen(function* () {
+        const journal = yield* EventJournal.makeMemory
+        const seen = []
+        const app = EventLogRemote.layerUnencrypted.pipe(
+          Layer.provide(RpcClient.layerProtocolSocket({ retryTransientErrors: true })),
+          Layer.provide(RpcSerialization.layerSchemaBinary()),
+          Layer.provide(Socket.layerWebSocket("ws://127.0.0.1:" + port + "/eventlog/rpc")),
+          Layer.provide(Layer.succeed(Socket.WebSocketConstructor, (url) => new WebSocket(url))),
+          Layer.provideMerge(EventLog.layer(schema, EventLog.group(Notes, (_) =>
+            _.handle("Noted", ({ payload }) => Effect.sync(() => seen.push(payload)))))),
+          Layer.provide([
+            Layer.succeed(EventJournal.EventJournal, journal),
+            Layer.succeed(EventLog.Identity, yield* generateIdentity)
+          ])
+        )
+        const context = yield* Layer.build(app)
+        const note = (payload) =>
+          Effect.provide(EventLog.EventLog.use((log) => log.write({ schema, event: "Noted", payload })), context)
+        return { note, seen }
+      })
+
+    await Effect.gen(function* () {
+      const [a, b] = [yield* openDevice(ports[0]), yield* openDevice(ports[1])]
+      yield* a.note("from a")
+      yield* b.note("from b")
+      while (a.seen.length < 2 || b.seen.length < 2) yield* Effect.sleep(5)
+    }).pipe(Effect.scoped, Effect.timeout("60 seconds"), Effect.runPromise)
+    process.exit(0)`
+  writeFileSync(join(folder, "stock.mjs"), program)
+  run(folder, "stock.mjs")
+}
+
 const folder = mkdtempSync(join(tmpdir(), "eventlog-publish-"))
 try {
   const packages = readdirSync(join(root, "packages"))
@@ -137,6 +201,7 @@ try {
   installTogether(packages, folder)
   const imported = importAll(packages, folder)
   runSuites(folder)
+  syncStockClients(folder)
   console.log(`${packages.length} packages with ${imported} entry points in two formats are fit to publish`)
 } finally {
   rmSync(folder, { recursive: true, force: true })

@@ -14,19 +14,22 @@ import {
   memoryBackend,
   StoreId
 } from "../../src/index.ts"
+import type { ServerOptions } from "../../src/server/options.ts"
+import { Peer } from "../rpc/peer.ts"
 import { Device } from "./device.ts"
 import { schema, Todos, todosAdded } from "./todos.ts"
 
 const storeId = StoreId.make("store")
 const windowBytes = 16 * 1024
 
-/** Effect's HTTP server with the handler on `/eventlog`, and what a test asks of it. */
+/** Effect's HTTP server with the handler on `/eventlog` and `/eventlog/rpc`, and what a test asks of it. */
 const withHttpServer = (
   test: (options: {
     readonly url: string
     readonly server: EventLogServerUnencrypted["Service"]
     readonly principals: ReadonlyArray<unknown>
-  }) => Promise<void>
+  }) => Promise<void>,
+  options: Pick<ServerOptions, "protocols"> = {}
 ): Promise<void> => {
   const principals: Array<unknown> = []
   const auth = Layer.succeed(EventLogServerAuth, {
@@ -40,6 +43,7 @@ const withHttpServer = (
     handlers.handle("TodoAdded", () => Effect.void).handle("TodoToggled", () => Effect.void)
   )
   const server = layer(schema, handlers, {
+    ...options,
     sessionAuth: "off",
     limits: { outboundHighWaterBytes: windowBytes, maxPageEntries: 4 }
   }).pipe(Layer.provide([memoryBackend().layer, auth]))
@@ -47,7 +51,8 @@ const withHttpServer = (
     headers["x-user"] === "mallory" ? Effect.fail("nobody knows her") : Effect.succeed(headers["x-user"])
   const route = Effect.gen(function* () {
     const router = yield* HttpRouter.HttpRouter
-    yield* router.add("GET", "/eventlog", yield* makeHandlerHttpWith({ authenticate }))
+    const handler = yield* makeHandlerHttpWith({ authenticate })
+    for (const path of ["/eventlog", "/eventlog/rpc"] as const) yield* router.add("GET", path, handler)
   })
   const http = HttpRouter.serve(Layer.effectDiscard(route), { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
@@ -81,6 +86,35 @@ describe("makeHandlerHttp", () => {
       expect(await device.untilDelivered("A", 2)).toHaveLength(2)
       expect(principals).toEqual(["ann"])
       await device.close()
+    })
+  })
+
+  it("serves effect's own client where the path ends with /rpc, asking the same of who connects", async () => {
+    await withHttpServer(async ({ url }) => {
+      const peer = new Peer(url)
+      await peer.opened
+      expect(await peer.write("A", todosAdded(2))).toMatchObject({ _tag: "Success", value: [] })
+      const device = await Device.open(url)
+      await device.subscribe("A")
+      expect(await device.untilDelivered("A", 2)).toHaveLength(2)
+      expect(await refusal(`${url}/rpc`, { "x-user": "mallory" })).toBe(401)
+      expect(await refusal(`${url}/rpc`, { origin: "https://elsewhere.example" })).toBe(403)
+      await device.close()
+      peer.socket.close()
+      await peer.closed
+    })
+  })
+
+  it("answers 404 where a protocol is switched off", async () => {
+    await withHttpServer(
+      async ({ url }) => {
+        expect(await refusal(`${url}/rpc`, {})).toBe(404)
+        await (await Device.open(url)).close()
+      },
+      { protocols: { rpc: false } }
+    )
+    await withHttpServer(async ({ url }) => expect(await refusal(url, {})).toBe(404), {
+      protocols: { eventlog: false }
     })
   })
 
