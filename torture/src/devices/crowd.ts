@@ -163,7 +163,9 @@ export class Crowd {
 
   /** The devices that have not sent and received everything. @param heads of the stores */
   unsynced(heads: ReadonlyMap<string, number>): ReadonlyArray<string> {
-    return this.devices.filter((device) => !device.isSynced(heads.get(device.store) ?? 0)).map(({ name }) => name)
+    return this.devices
+      .filter((device) => !device.isSynced(heads.get(device.store) ?? 0))
+      .map((device) => device.describe())
   }
 
   /** Has those who wait look for the server at once. */

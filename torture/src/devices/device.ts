@@ -127,6 +127,14 @@ export class Device {
     return status !== undefined && status.pendingWrites === 0 && status.cursor >= head
   }
 
+  /** How far it is, for a report. */
+  describe(): string {
+    const status = this.app?.client.status()
+    if (status === undefined) return `${this.name} (closed)`
+    const { connection, cursor, lastError, pendingWrites } = status
+    return `${this.name} (${connection}, ${pendingWrites} pending, cursor ${cursor}, last error: ${lastError ?? "none"})`
+  }
+
   /** The device at the end. */
   async final(): Promise<FinalDevice> {
     const entries = await Effect.runPromise(Effect.orDie(this.journal.entries))
