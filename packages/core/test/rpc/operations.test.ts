@@ -1,12 +1,14 @@
-import { Effect } from "effect"
+import { Effect, Metric } from "effect"
 import { describe, expect, it } from "vitest"
 import { FeedAdmin, memoryBackend } from "../../src/index.ts"
+import * as metrics from "../../src/session/metrics.ts"
 import { makeSigningKey } from "../server/device.ts"
 import { openDevice, readAll, startServer } from "../server/host.ts"
 import { todoAdded } from "../server/todos.ts"
 import { Peer } from "./peer.ts"
 
 const wait = { timeout: 20_000 }
+const encodings = () => Number(Effect.runSync(Metric.value(metrics.encodedEntries)).count)
 const wrote = { _tag: "Success", value: [] }
 
 /** A server with a key `A`, which a peer proved. */
@@ -44,6 +46,25 @@ describe("a reader", () => {
       return acknowledged
     }
     await expect.poll(takeAll, wait).toBeGreaterThanOrEqual(10)
+  })
+})
+
+describe("an entry", () => {
+  it("is encoded once, however many stock clients follow its store", async () => {
+    const { connect, serverWrites } = await makeScene()
+    const readers = await Promise.all(Array.from({ length: 10 }, connect))
+    for (const reader of readers) reader.changes("A").catch(() => {})
+    let writes = 0
+    /** Entries that were encoded for one write, which every reader has when this answers. */
+    const encodedForOne = async () => {
+      const before = encodings()
+      await serverWrites(`${writes++}`)
+      for (const reader of readers) await expect.poll(() => reader.chunks.length, wait).toBe(writes)
+      return encodings() - before
+    }
+    // Those that still catch up read pages of their own.
+    await expect.poll(encodedForOne, wait).toBe(1)
+    for (let index = 0; index < 5; index++) expect(await encodedForOne()).toBe(1)
   })
 })
 
