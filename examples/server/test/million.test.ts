@@ -6,8 +6,8 @@ import { storages } from "./storages.ts"
 
 const isLong = process.env.EVENTLOG_TEST_LONG !== undefined
 
-const count = isLong ? 1_000_000 : 5_000
-const batch = 1_000
+const count = isLong ? 1_000_000 : 1_500
+const batch = isLong ? 1_000 : 50
 const anHour = 60 * 60 * 1000
 const MiB = 1024 * 1024
 
