@@ -47,7 +47,7 @@ export interface BucketIndex {
 
 /** A part of a select that reads along an index. */
 export interface Scan {
-  /** Which entries are of the probe's bucket. */
+  /** Which entries are of the probe's bucket, and within its sequences and ids. */
   readonly condition: RawBuilder<unknown>
   /** The order of the index. */
   readonly order: RawBuilder<unknown>
@@ -117,7 +117,7 @@ export interface Dialect {
   ) => RawBuilder<Row & { readonly probe: number }>
   /**
    * How to say that a probe's bucket is read along an index, so that no other one is taken because it has the order too: a
-   * look at a bucket may cost what it finds, and not what the store holds. The limits of the probe are conditions anyway.
+   * look at a bucket may cost what the bucket holds at most, and not what the store holds.
    */
   readonly scanBucket: (index: BucketIndex, probe: ProbeSql) => Scan
   /** Whether the app's instance has one connection, which a transaction holds while it is open. */

@@ -80,15 +80,18 @@ const forEachProbe: Dialect["forEachProbe"] = (probes, select) => {
 }
 
 /**
- * Ranges of rows instead of an equal bucket: the order then has to begin with the bucket, which the primary key and the index
- * of ids don't have. The planner would walk through the whole store along these where it expects to find something soon.
+ * Ranges of rows instead of an equal bucket, and calculations instead of the other column: else the primary key and the
+ * index of ids have the order, or a range, too, and the planner walks through the whole store along them where it expects
+ * few rows.
  */
 const scanBucket: Dialect["scanBucket"] = ({ column, direction }, probe) => {
   const { afterId, bucket, fromSequence, toSequence } = probe
   const condition =
     column === "sequence"
-      ? sql`(bucket, sequence) >= (${bucket}, ${fromSequence}) and (bucket, sequence) <= (${bucket}, ${toSequence})`
-      : sql`(bucket, entry_id) > (${bucket}, ${afterId}) and bucket <= ${bucket}`
+      ? sql`(bucket, sequence) >= (${bucket}, ${fromSequence}) and (bucket, sequence) <= (${bucket}, ${toSequence})
+          and entry_id || '' > ${afterId}`
+      : sql`(bucket, entry_id) > (${bucket}, ${afterId}) and bucket <= ${bucket}
+          and sequence + 0 between ${fromSequence} and ${toSequence}`
   const towards = sql.raw(direction)
   return { condition, order: sql`bucket ${towards}, ${sql.ref(column)} ${towards}` }
 }

@@ -32,8 +32,7 @@ const selectEntries =
     const rows = sql`
       select ${entryColumns}, bytes from ${tables.entries}
       where store = (select id from ${tables.stores} where store_id = ${storeId}) and ${scan.condition}
-      and sequence between ${probe.fromSequence} and ${probe.toSequence}
-      and entry_id > ${probe.afterId} and transport_only <= ${probe.maxTransportOnly}
+      and transport_only <= ${probe.maxTransportOnly}
       order by ${scan.order} limit ${maxEntries}`
     return withinLimits(rows, orderings[order], { maxBytes })
   }

@@ -22,8 +22,7 @@ const selectBounds =
       return sql`
       select sequence from ${tables.entries}
       where store = (select id from ${tables.stores} where store_id = ${storeId}) and ${scan.condition}
-      and sequence between ${probe.fromSequence} and ${probe.toSequence}
-      and entry_id > ${probe.afterId} and transport_only <= ${probe.maxTransportOnly}
+      and transport_only <= ${probe.maxTransportOnly}
       order by ${scan.order} limit 1`
     }
     return sql`select (${end("asc")}) as first_sequence, (${end("desc")}) as last_sequence`
