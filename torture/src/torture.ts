@@ -74,9 +74,6 @@ const readFeeds = async (stage: Stage): Promise<ReadonlyMap<string, ReadonlyArra
   return feeds
 }
 
-const headsOf = (feeds: ReadonlyMap<string, ReadonlyArray<StoredEntry>>): ReadonlyMap<string, number> =>
-  new Map(Array.from(feeds, ([store, feed]) => [store, feed.length]))
-
 /** Waits until every device has everything and everything was handled, or until patience is at its end. */
 const comeToRest = async (stage: Stage, { patience, say }: TortureOptions): Promise<void> => {
   await stage.fleet.settle()
@@ -84,14 +81,13 @@ const comeToRest = async (stage: Stage, { patience, say }: TortureOptions): Prom
   const end = performance.now() + patience * 1_000
   while (performance.now() < end) {
     await stage.crowd.wake()
-    const heads = headsOf(await readFeeds(stage))
-    const unsynced = stage.crowd.unsynced(heads)
-    if (unsynced.length > 0) {
+    const feeds = await readFeeds(stage)
+    if (stage.crowd.unsynced(feeds).length > 0) {
       await pause(250)
       continue
     }
-    const handled = Array.from(heads, ([storeId, sequence]) =>
-      insist(stage, (server) => server.call("processed", { storeId, sequence }))
+    const handled = Array.from(feeds, ([storeId, feed]) =>
+      insist(stage, (server) => server.call("processed", { storeId, sequence: feed.length }))
     )
     const isHandled = await Promise.race([
       Promise.all(handled).then(() => true),
@@ -101,7 +97,7 @@ const comeToRest = async (stage: Stage, { patience, say }: TortureOptions): Prom
     // What nobody asked for would come now.
     return pause(500)
   }
-  say(`not at rest after ${patience} s: ${stage.crowd.unsynced(headsOf(await readFeeds(stage))).join(", ")}`)
+  say(`not at rest after ${patience} s: ${stage.crowd.unsynced(await readFeeds(stage)).join(", ")}`)
 }
 
 const outcomeOf = async (stage: Stage): Promise<Outcome> => {

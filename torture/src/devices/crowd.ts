@@ -1,5 +1,5 @@
 import type { Fleet } from "../fleet.ts"
-import type { FinalDevice } from "../oracle/history.ts"
+import type { FinalDevice, StoredEntry } from "../oracle/history.ts"
 import type { Random } from "../random.ts"
 import type { Recorder } from "../recorder.ts"
 import { encodePayload } from "../schema.ts"
@@ -161,10 +161,19 @@ export class Crowd {
     await Promise.all(this.devices.map((device) => device.open()))
   }
 
-  /** The devices that have not sent and received everything. @param heads of the stores */
-  unsynced(heads: ReadonlyMap<string, number>): ReadonlyArray<string> {
+  /**
+   * The devices that have not sent and received everything. What an app that was just opened has to send only its journal
+   * knows for a moment, so what was made is looked for in the feeds.
+   */
+  unsynced(feeds: ReadonlyMap<string, ReadonlyArray<StoredEntry>>): ReadonlyArray<string> {
+    const stored = new Set(Array.from(feeds.values()).flatMap((feed) => feed.map(({ entry }) => entry.id)))
+    const sending = new Set(
+      this.options.recorder.history.flatMap((happening) =>
+        happening.kind === "made" && !stored.has(happening.entry.id) ? [happening.device] : []
+      )
+    )
     return this.devices
-      .filter((device) => !device.isSynced(heads.get(device.store) ?? 0))
+      .filter((device) => sending.has(device.name) || !device.isSynced(feeds.get(device.store)?.length ?? 0))
       .map((device) => device.describe())
   }
 
