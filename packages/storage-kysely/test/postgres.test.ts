@@ -48,10 +48,11 @@ const openNode = async (options: Pick<KyselyBackendOptions<unknown>, "db" | "sch
 const append = (feeds: FeedStore["Service"]) => Effect.runPromise(feeds.append(storeId, [makeRecord()]))
 
 /** Waits until a reader that looks when it is woken has seen the head. */
-const untilHead = (feeds: FeedStore["Service"], head: number) =>
+const untilHead = (feeds: FeedStore["Service"], head: number, onLook = () => {}) =>
   Effect.runPromise(
     feeds.wakeups(storeId).pipe(
       Stream.mapEffect(() => feeds.read(storeId, 1, { maxEntries: 1, maxBytes: 1 })),
+      Stream.tap(() => Effect.sync(onLook)),
       Stream.takeUntil((page) => page.head >= head),
       Stream.runDrain
     )
@@ -72,10 +73,15 @@ describe.skipIf(away !== undefined)("PostgreSQL", () => {
     await untilHead(reader, 1)
 
     for (const head of [2, 3, 4]) {
-      const woken = untilHead(reader, head)
+      const look = Promise.withResolvers<void>()
+      const woken = untilHead(reader, head, look.resolve)
+      await look.promise
       const connections = clients.length
       const [{ processID } = {}] = clients.slice(-1) as unknown as ReadonlyArray<{ readonly processID?: number }>
       await sql`select pg_terminate_backend(${processID})`.execute(tables.db)
+      // Until it is gone it may still tell of a commit.
+      const isThere = () => sql`select 1 from pg_stat_activity where pid = ${processID}`.execute(tables.db)
+      await expect.poll(async () => (await isThere()).rows.length).toBe(0)
       await append(writer)
       await woken
       expect(clients.length).toBeGreaterThan(connections)
