@@ -12,7 +12,7 @@ const anHour = 60 * 60 * 1000
 const MiB = 1024 * 1024
 
 /** What the server may need more for a long history than for a short one: pages on their way, and what V8 hasn't freed. */
-const maxGrowth = 300 * MiB
+const maxGrowth = 200 * MiB
 
 let script: URL
 
