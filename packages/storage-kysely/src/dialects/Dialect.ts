@@ -36,8 +36,10 @@ export interface Probe {
   readonly maxTransportOnly: number
 }
 
-/** The members of a `Probe` as SQL, each the value of the probe that a select is for. */
-export type ProbeSql = { readonly [Name in keyof Probe]: RawBuilder<Probe[Name]> }
+/** The members of a `Probe` as SQL, each the value of the probe that a select is for, and the probe's index. */
+export type ProbeSql = { readonly [Name in keyof Probe]: RawBuilder<Probe[Name]> } & {
+  readonly index: RawBuilder<number>
+}
 
 /** The index that a bucket's entries are read along, behind store and bucket, and from which end. */
 export interface BucketIndex {
@@ -108,13 +110,20 @@ export interface Dialect {
     storeId: string,
     entries: ReadonlyArray<NewEntry>
   ) => Promise<Inserted | undefined>
+  /** Selects the entries of a store that have these sequences, in any order, each by a look into the primary key. */
+  readonly selectAt: <Row>(
+    columns: RawBuilder<Row>,
+    entries: RawBuilder<unknown>,
+    store: RawBuilder<unknown>,
+    sequences: ReadonlyArray<number>
+  ) => RawBuilder<Row>
   /** How many probes a statement may have at most. */
   readonly maxProbes: number
-  /** The rows of a select for each probe; the column `probe` is its index. */
+  /** The rows of a select for each probe, which puts out the probe's index too. */
   readonly forEachProbe: <Row>(
     probes: ReadonlyArray<Probe>,
     select: (probe: ProbeSql) => RawBuilder<Row>
-  ) => RawBuilder<Row & { readonly probe: number }>
+  ) => RawBuilder<Row>
   /**
    * How to say that a probe's bucket is read along an index, so that no other one is taken because it has the order too: a
    * look at a bucket may cost what the bucket holds at most, and not what the store holds.

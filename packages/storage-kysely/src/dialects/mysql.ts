@@ -3,6 +3,7 @@ import { codeOf, isNetworkFailure } from "./connectionFailures.ts"
 import type { Dialect, Failure } from "./Dialect.ts"
 import { appendInTransaction } from "./mysqlAppend.ts"
 import { scanEqualBucket } from "./scanBucket.ts"
+import { selectAtList } from "./selectAt.ts"
 import { unionAll } from "./unionAll.ts"
 
 /** By code points, and trailing spaces count: the same collation by two names, each read by its own server only. */
@@ -83,9 +84,10 @@ export const mysql: Dialect = {
   now: sql`(timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) div 1000)`,
   insertNew,
   append: appendInTransaction,
-  // Each probe makes temporary tables of its own. MariaDB 10.11.19 was seen to crash in dropping those of a hundred.
-  maxProbes: 16,
-  forEachProbe: unionAll,
+  selectAt: selectAtList,
+  maxProbes: 100,
+  // Without a select around it, which would be a temporary table for each.
+  forEachProbe: unionAll((select) => sql`(${select})`),
   scanBucket: scanEqualBucket,
   singleConnection: false,
   // A transaction has no settings of its own: the session's are lowered, and put back, since the connection is the app's.

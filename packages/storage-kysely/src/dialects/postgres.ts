@@ -53,6 +53,13 @@ const append: Dialect["append"] = async (connection, { entries, stores }, storeI
   return row && { last: toNumber(row.last), count: toNumber(row.count) }
 }
 
+/** One by one: of a list, in a table that grows, the planner made scans of the whole store. */
+const selectAt: Dialect["selectAt"] = (columns, entries, store, sequences) => sql`
+  select found.* from json_array_elements_text(${JSON.stringify(sequences)}::json) as wanted(sequence)
+  cross join lateral (
+    select ${columns} from ${entries} as e where e.store = ${store} and e.sequence = wanted.sequence::bigint offset 0
+  ) as found`
+
 const probeRow = ({ afterId, bucket, fromSequence, maxTransportOnly, toSequence }: Probe) => [
   bucket.toString("hex"),
   fromSequence,
@@ -63,6 +70,7 @@ const probeRow = ({ afterId, bucket, fromSequence, maxTransportOnly, toSequence 
 
 const forEachProbe: Dialect["forEachProbe"] = (probes, select) => {
   const found = select({
+    index: sql`p.probe`,
     bucket: sql`p.bucket`,
     fromSequence: sql`p.from_sequence`,
     toSequence: sql`p.to_sequence`,
@@ -70,7 +78,7 @@ const forEachProbe: Dialect["forEachProbe"] = (probes, select) => {
     maxTransportOnly: sql`p.max_transport_only`
   })
   return sql`
-    select p.probe, found.* from (
+    select found.* from (
       select (place - 1)::integer as probe, decode(t.probe ->> 0, 'hex') as bucket,
         (t.probe ->> 1)::bigint as from_sequence, (t.probe ->> 2)::bigint as to_sequence,
         decode(t.probe ->> 3, 'hex') as after_id, (t.probe ->> 4)::smallint as max_transport_only
@@ -127,6 +135,7 @@ export const postgres: Dialect = {
   now: sql`floor(extract(epoch from clock_timestamp()) * 1000)::bigint`,
   insertNew: insertOnConflictDoNothing,
   append,
+  selectAt,
   maxProbes: 10_000,
   forEachProbe,
   scanBucket,

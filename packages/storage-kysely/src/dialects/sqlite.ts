@@ -6,6 +6,7 @@ import type { Dialect, Failure } from "./Dialect.ts"
 import { insertOnConflictDoNothing } from "./insertNew.ts"
 import { packEntries } from "./packEntries.ts"
 import { scanEqualBucket } from "./scanBucket.ts"
+import { selectAtList } from "./selectAt.ts"
 import { unionAll } from "./unionAll.ts"
 
 /**
@@ -50,8 +51,9 @@ export const sqlite: Dialect = {
   now: sql`cast((julianday('now') - 2440587.5) * 86400000 as integer)`,
   insertNew: insertOnConflictDoNothing,
   append,
+  selectAt: selectAtList,
   maxProbes: 100,
-  forEachProbe: unionAll,
+  forEachProbe: unionAll((select) => sql`select * from (${select})`),
   scanBucket: scanEqualBucket,
   singleConnection: true,
   // A transaction that begins by reading can't write once another process has: so it begins by writing.

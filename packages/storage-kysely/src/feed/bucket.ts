@@ -1,60 +1,105 @@
 import type { BucketRange, BucketSelection, FeedEntry, StorageError, StoreId } from "@eventlog-server/core"
-import { entryBytes } from "@eventlog-server/core/protocol"
 import { Effect } from "effect"
 import { type RawBuilder, sql } from "kysely"
-import type { Database } from "../database/Database.ts"
+import { attempt, type Database } from "../database/Database.ts"
+import { chunksOf, ownBytes, toNumber } from "../database/values.ts"
 import type { BucketIndex, ProbeSql } from "../dialects/Dialect.ts"
-import { type EntryColumns, entryColumns, toFeedEntry } from "./entries.ts"
-import { findInRanges } from "./probes.ts"
-import { withinLimits } from "./withinLimits.ts"
+import type { BigInteger } from "../schema/tables.ts"
+import { entryColumns, toFeedEntry } from "./entries.ts"
+import { findInRanges, type ProbeRow } from "./probes.ts"
+
+const operation = "FeedStore.bucket"
 
 type Order = BucketSelection["order"]
 
-/** How the entries are read. */
+/** Where an entry is, and what it weighs against the limits. */
+interface Place {
+  readonly sequence: number
+  readonly id: Uint8Array
+  readonly bytes: number
+}
+
+interface PlaceRow extends ProbeRow {
+  readonly sequence: BigInteger
+  readonly entry_id: Uint8Array
+  readonly bytes: number
+}
+
+const toPlace = ({ bytes, entry_id, sequence }: PlaceRow): Place => ({
+  sequence: toNumber(sequence),
+  id: ownBytes(entry_id),
+  bytes
+})
+
+/** How the places are read. */
 const indexes: Record<Order, BucketIndex> = {
   sequence: { column: "sequence", direction: "asc" },
   newest: { column: "entry_id", direction: "desc" }
 }
 
-/** Their order within a bucket. */
-const orderings: Record<Order, RawBuilder<unknown>> = { sequence: sql`sequence`, newest: sql`entry_id desc` }
-
-const compare: Record<Order, (a: FeedEntry, b: FeedEntry) => number> = {
-  sequence: (a, b) => a.remoteSequence - b.remoteSequence,
-  newest: (a, b) => Buffer.compare(b.entry.id, a.entry.id)
+const compare: Record<Order, (a: Place, b: Place) => number> = {
+  sequence: (a, b) => a.sequence - b.sequence,
+  newest: (a, b) => Buffer.compare(b.id, a.id)
 }
 
-/** The entries of a probe, by themselves within the limits. */
-const selectEntries =
-  ({ dialect, tables }: Database, storeId: StoreId, { maxBytes, maxEntries, order }: BucketSelection) =>
-  (probe: ProbeSql): RawBuilder<EntryColumns> => {
+/** The first places of a probe. */
+const selectPlaces =
+  ({ dialect, tables }: Database, storeId: StoreId, { maxEntries, order }: BucketSelection) =>
+  (probe: ProbeSql): RawBuilder<PlaceRow> => {
     const scan = dialect.scanBucket(indexes[order], probe)
-    const rows = sql`
-      select ${entryColumns}, bytes from ${tables.entries}
+    return sql`
+      select ${probe.index} as probe, sequence, entry_id, bytes from ${tables.entries}
       where store = (select id from ${tables.stores} where store_id = ${storeId}) and ${scan.condition}
       and transport_only <= ${probe.maxTransportOnly}
       order by ${scan.order} limit ${maxEntries}`
-    return withinLimits(rows, orderings[order], { maxBytes })
   }
 
-/** The limits once more, over all events of a range. */
-const take = (entries: ReadonlyArray<FeedEntry>, { maxBytes, maxEntries }: BucketSelection) => {
-  let bytes = 0
-  const end = entries.findIndex(({ entry }, index) => {
-    bytes += entryBytes(entry)
-    return index === maxEntries || (index > 0 && bytes > maxBytes)
+/** The first of the places, of all events of a range, that fit the limits together. */
+const take = (places: ReadonlyArray<Place>, { maxBytes, maxEntries, order }: BucketSelection): ReadonlyArray<Place> => {
+  const sorted = places.toSorted(compare[order])
+  let total = 0
+  const end = sorted.findIndex(({ bytes }, index) => {
+    total += bytes
+    return index === maxEntries || (index > 0 && total > maxBytes)
   })
-  return end === -1 ? entries : entries.slice(0, end)
+  return end === -1 ? sorted : sorted.slice(0, end)
 }
 
-/** `FeedStore.bucket`. */
-export const bucket = (
+/** Entries that a statement fetches at most. */
+const maxFetched = 1_000
+
+const fetchEntries = Effect.fnUntraced(function* (
+  database: Database,
+  storeId: StoreId,
+  sequences: ReadonlyArray<number>
+): Effect.fn.Return<ReadonlyMap<number, FeedEntry>, StorageError> {
+  const { connection, dialect, tables } = database
+  const store = sql`(select id from ${tables.stores} where store_id = ${storeId})`
+  const entries = new Map<number, FeedEntry>()
+  for (const chunk of chunksOf(sequences, maxFetched)) {
+    yield* attempt(database, operation, async () => {
+      const { rows } = await dialect.selectAt(entryColumns, tables.entries, store, chunk).execute(connection)
+      for (const entry of rows.map(toFeedEntry)) entries.set(entry.remoteSequence, entry)
+    })
+  }
+  return entries
+})
+
+/**
+ * `FeedStore.bucket`. The index of buckets says where the entries are and what they weigh; only those that fit are fetched,
+ * by their sequences. A statement that did both would carry payloads through its sorting and counting, which MySQL does
+ * in tables on its disk.
+ */
+export const bucket = Effect.fnUntraced(function* (
   database: Database,
   storeId: StoreId,
   ranges: ReadonlyArray<BucketRange>,
   selection: BucketSelection
-): Effect.Effect<ReadonlyArray<ReadonlyArray<FeedEntry>>, StorageError> =>
-  Effect.map(
-    findInRanges(database, "FeedStore.bucket", ranges, selectEntries(database, storeId, selection), toFeedEntry),
-    (found) => found.map((entries) => take(entries.toSorted(compare[selection.order]), selection))
-  )
+): Effect.fn.Return<ReadonlyArray<ReadonlyArray<FeedEntry>>, StorageError> {
+  const found = yield* findInRanges(database, operation, ranges, selectPlaces(database, storeId, selection), toPlace)
+  const taken = found.map((places) => take(places, selection))
+  const sequences = new Set(taken.flatMap((places) => places.map(({ sequence }) => sequence)))
+  const entries = yield* fetchEntries(database, storeId, Array.from(sequences))
+  // An erasure may have come in between.
+  return taken.map((places) => places.flatMap(({ sequence }) => entries.get(sequence) ?? []))
+})

@@ -5,10 +5,10 @@ import type { Database } from "../database/Database.ts"
 import { toNumber } from "../database/values.ts"
 import type { BucketIndex, ProbeSql } from "../dialects/Dialect.ts"
 import type { BigInteger } from "../schema/tables.ts"
-import { findInRanges } from "./probes.ts"
+import { findInRanges, type ProbeRow } from "./probes.ts"
 
 /** The bounds of a probe; `null` where it is empty. */
-interface BoundsRow {
+interface BoundsRow extends ProbeRow {
   readonly first_sequence: BigInteger | null
   readonly last_sequence: BigInteger | null
 }
@@ -25,7 +25,7 @@ const selectBounds =
       and transport_only <= ${probe.maxTransportOnly}
       order by ${scan.order} limit 1`
     }
-    return sql`select (${end("asc")}) as first_sequence, (${end("desc")}) as last_sequence`
+    return sql`select ${probe.index} as probe, (${end("asc")}) as first_sequence, (${end("desc")}) as last_sequence`
   }
 
 const toBounds = ({ first_sequence, last_sequence }: BoundsRow): BucketBounds | undefined =>

@@ -11,7 +11,7 @@ export type EntryColumns = Pick<
 >
 
 /** The columns of `EntryColumns`, for a select. */
-export const entryColumns = sql`sequence, entry_id, event, primary_key, author, transport_only, payload`
+export const entryColumns = sql<EntryColumns>`sequence, entry_id, event, primary_key, author, transport_only, payload`
 
 /** The entry of a row, with bytes of its own. */
 export const toFeedEntry = (row: EntryColumns): FeedEntry => ({

@@ -18,8 +18,14 @@ const probesOf = (range: BucketRange): ReadonlyArray<Probe> =>
     maxTransportOnly: range.replayableOnly ? 0 : 1
   }))
 
+/** A row that a select put out for a probe. */
+export interface ProbeRow {
+  /** The probe's index. */
+  readonly probe: number
+}
+
 /** What a select finds for each range, all of the range's events together, in few statements. */
-export const findInRanges = Effect.fnUntraced(function* <Row, A>(
+export const findInRanges = Effect.fnUntraced(function* <Row extends ProbeRow, A>(
   database: Database,
   operation: string,
   ranges: ReadonlyArray<BucketRange>,
