@@ -24,6 +24,10 @@ export class PausableWebSocket {
     return url
   }
 
+  get paused(): boolean {
+    return this.#paused
+  }
+
   setPaused(paused: boolean): void {
     this.#paused = paused
     if (paused) this.#open?.close()

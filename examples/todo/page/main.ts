@@ -32,20 +32,25 @@ const leaveWhenSessionEnded = async (user: string) => {
   location.reload()
 }
 
+// `?client=effect` syncs with effect's own client, which needs nothing of this repository.
+const clientOf = (query: string) => (new URLSearchParams(query).get("client") === "effect" ? "effect" : "eventlog")
+
 const showApp = async (user: string) => {
-  const log = await openTodoLog(user)
+  const log = await openTodoLog(user, clientOf(location.search))
   const write: Write = (event) => {
     log.write(event).catch((error) => showProblem(`This could not be saved: ${messageOf(error)}`))
   }
 
   log.watch(makeTodoRows(write)).catch((error) => showProblem(`The journal can't be read: ${messageOf(error)}`))
-  let connection = log.client.status().connection
-  log.client.subscribe((status) => {
-    showStatus(status)
+  const offline = byId("offline", HTMLButtonElement)
+  const show = () => showStatus(log.sync.status(), offline.ariaPressed === "true")
+  let { connection } = log.sync.status()
+  log.sync.subscribe((status) => {
+    show()
     if (status.connection === "offline" && connection !== "offline") leaveWhenSessionEnded(user)
     connection = status.connection
   })
-  showStatus(log.client.status())
+  show()
 
   const text = byId("text", HTMLInputElement)
   byId("add", HTMLFormElement).addEventListener("submit", (event) => {
@@ -55,11 +60,11 @@ const showApp = async (user: string) => {
     text.value = ""
   })
 
-  const offline = byId("offline", HTMLButtonElement)
   offline.addEventListener("click", () => {
     const paused = offline.ariaPressed !== "true"
     offline.ariaPressed = String(paused)
     log.setPaused(paused)
+    show()
   })
 
   byId("server-todo", HTMLButtonElement).addEventListener("click", async () => {

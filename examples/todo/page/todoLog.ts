@@ -1,10 +1,13 @@
-import { EventLogClient, layerIdentity } from "@eventlog-server/core/client"
+import { layerIdentity } from "@eventlog-server/core/client"
 import { Effect, Layer, ManagedRuntime, Option, Schema, Stream } from "effect"
 import { EventJournal, EventLog } from "effect/eventlog"
 import { Reactivity } from "effect/reactivity"
 import { schema, type TodoEvent, Todos } from "../src/schema.ts"
 import { type Todo, TodoList } from "../src/TodoList.ts"
+import { layerEffectSync } from "./effectSync.ts"
+import { layerEventLogSync } from "./eventLogSync.ts"
 import { PausableWebSocket } from "./PausableWebSocket.ts"
+import { Sync } from "./Sync.ts"
 
 // The list is read back from the journal, so the handlers have nothing to do. In an app with tables of its own they
 // update those, with the last writer winning as in TodoList.
@@ -36,19 +39,17 @@ const readTodos = Effect.gen(function* () {
   return list.items()
 })
 
+/** The clients that the page can sync with. */
+export const clients = { eventlog: layerEventLogSync, effect: layerEffectSync }
+
 /**
  * Opens the user's event log in this browser: a journal in IndexedDB, and a client that keeps it in sync with the
  * server. It works without the server; what was written meanwhile is sent when there is a connection.
  */
-export const openTodoLog = async (user: string) => {
+export const openTodoLog = async (user: string, client: keyof typeof clients) => {
   const socket = new PausableWebSocket()
   const runtime = ManagedRuntime.make(
-    EventLogClient.layer({
-      url: () => socket.urlUnlessPaused(`${location.origin.replace(/^http/, "ws")}/eventlog`),
-      WebSocket: socket.Class,
-      // Somebody is watching: they shouldn't wait half a minute once the server is back.
-      backoffMaximum: "3 seconds"
-    }).pipe(
+    clients[client](socket).pipe(
       Layer.provideMerge(EventLog.layer(schema, Layer.mergeAll(handlers, changes))),
       Layer.provideMerge([
         EventJournal.layerIndexedDb({ database: `todos of ${user}` }),
@@ -57,7 +58,7 @@ export const openTodoLog = async (user: string) => {
       ])
     )
   )
-  const client = await runtime.runPromise(EventLogClient)
+  const sync = await runtime.runPromise(Sync)
   const writeEvent = await runtime.runPromise(EventLog.makeClient(schema))
 
   // The other tabs of this browser share the journal, and with it the cursor: what one has received isn't sent to another.
@@ -67,7 +68,7 @@ export const openTodoLog = async (user: string) => {
   otherTabs.addEventListener("message", () => reactivity.invalidateUnsafe(["other tabs"]))
 
   return {
-    client,
+    sync,
     write: (event: TodoEvent): Promise<void> => runtime.runPromise(writeEvent(event)),
     /** Calls back with the todos as the journal has them, now and after each change. */
     watch: (onTodos: (todos: ReadonlyArray<Todo>) => void): Promise<void> =>
@@ -80,7 +81,7 @@ export const openTodoLog = async (user: string) => {
     /** Cuts the connection, or lets the client connect again. */
     setPaused: (paused: boolean) => {
       socket.setPaused(paused)
-      if (!paused) runtime.runFork(client.reconnect)
+      if (!paused) runtime.runFork(sync.reconnect)
     }
   }
 }

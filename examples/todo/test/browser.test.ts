@@ -8,6 +8,18 @@ import { buildExample, findLastingPort, killLeftovers, type Running, spawnScript
 
 afterAll(killLeftovers)
 
+/** What the page can sync with, and what it says once it does. */
+interface Client {
+  readonly name: string
+  readonly query: string
+  readonly online: string
+}
+
+const clients = {
+  eventlog: { name: "this repository's", query: "", online: "Synced with the server" },
+  effect: { name: "effect's own", query: "?client=effect", online: "Connected to the server" }
+} satisfies Record<string, Client>
+
 const waitFor = <A>(read: () => Promise<A>) => expect.poll(read, { timeout: 30_000 })
 
 it("has a browser to test with", ({ skip }) => {
@@ -36,9 +48,16 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
   const start = async (adapter: string, port = "0") => {
     server = await startServer(script, ["--adapter", adapter, "--port", port, "--data", ":memory:"])
   }
-  const device = () => openDevice(browser, server.url, user)
+  const device = (client: Client = clients.eventlog) => openDevice(browser, server.url + client.query, user)
 
-  describe.each(["fastify", "hono"])("on %s", (adapter) => {
+  describe.each([
+    { adapter: "fastify", client: clients.eventlog },
+    { adapter: "hono", client: clients.eventlog },
+    { adapter: "fastify", client: clients.effect },
+    { adapter: "hono", client: clients.effect }
+  ])("on $adapter, with $client.name client", ({ adapter, client }) => {
+    const device = () => openDevice(browser, server.url + client.query, user)
+
     beforeAll(async () => start(adapter, await findLastingPort()))
     afterAll(() => server.stop())
 
@@ -51,6 +70,7 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
 
       await phone.press("Work offline")
       await waitFor(() => phone.connection()).toContain("Offline")
+      expect(await phone.lastError()).toBe("")
       await phone.rename("Milk", "Oat milk")
       await phone.add("Rice")
       await waitFor(() => phone.pending()).toBe("2")
@@ -65,7 +85,7 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
       await waitFor(() => phone.todos()).toEqual(together)
       await waitFor(() => laptop.todos()).toEqual(together)
       await waitFor(() => phone.pending()).toBe("0")
-      expect([await laptop.connection(), await phone.connection()]).toEqual(Array(2).fill("Synced with the server"))
+      expect([await laptop.connection(), await phone.connection()]).toEqual(Array(2).fill(client.online))
     })
 
     it("starts from IndexedDB without the server, and recovers when it comes back and has forgotten all", async () => {
@@ -99,8 +119,8 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
       const mine = await device()
       await mine.add("Milk")
       await waitFor(() => mine.pending()).toBe("0")
-      const another = await openDevice(browser, server.url, "somebody else")
-      await waitFor(() => another.connection()).toBe("Synced with the server")
+      const another = await openDevice(browser, server.url + client.query, "somebody else")
+      await waitFor(() => another.connection()).toBe(client.online)
       expect(await another.todos()).toEqual([])
 
       expect((await fetch(`${server.url}/me`)).status).toBe(401)
@@ -113,6 +133,35 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
   describe("on either", () => {
     beforeAll(() => start("fastify"))
     afterAll(() => server.stop())
+
+    it("brings devices with either client together", async () => {
+      const laptop = await device(clients.eventlog)
+      const phone = await device(clients.effect)
+      await laptop.add("Milk")
+      await phone.add("Bread")
+      await laptop.press("Let the server add one")
+      for (const each of [laptop, phone]) await waitFor(() => each.todos()).toHaveLength(3)
+      await phone.press("Work offline")
+      await phone.toggle("Milk")
+      await laptop.remove("Bread")
+      await phone.press("Work offline")
+      const together = ["[x] Milk", expect.stringMatching(/^\[ ] From the server/)]
+      for (const each of [laptop, phone]) await waitFor(() => each.todos()).toEqual(together)
+      for (const each of [laptop, phone]) await waitFor(() => each.pending()).toBe("0")
+    })
+
+    it("keeps a browser's todos and identity when it changes its client", async () => {
+      const laptop = await device(clients.eventlog)
+      await laptop.add("Milk")
+      await waitFor(() => laptop.pending()).toBe("0")
+      await laptop.page.goto(server.url + clients.effect.query)
+      await waitFor(() => laptop.connection()).toBe(clients.effect.online)
+      await laptop.add("Bread")
+      await waitFor(() => laptop.pending()).toBe("0")
+      await laptop.page.goto(server.url)
+      await waitFor(() => laptop.connection()).toBe(clients.eventlog.online)
+      expect(await laptop.todos()).toEqual(["[ ] Milk", "[ ] Bread"])
+    })
 
     it("shows in one tab what another tab of the same browser writes and receives, online and offline", async () => {
       const first = await device()

@@ -62,6 +62,11 @@ export class Tab {
     return this.page.locator("#pending").textContent()
   }
 
+  /** What the page shows as the last failure; nothing where there is none. */
+  lastError(): Promise<string | null> {
+    return this.page.locator("#last-error").textContent()
+  }
+
   /** Waits until the page could open without the server: its service worker has kept it. */
   async kept(): Promise<void> {
     await this.page.evaluate(() => navigator.serviceWorker.ready)

@@ -22,6 +22,6 @@ const freshOrKept = async (request) => {
     if (response.ok) await cache.put(request, response.clone())
     return response
   } catch {
-    return (await cache.match(request)) ?? Response.error()
+    return (await cache.match(request, { ignoreSearch: true })) ?? Response.error()
   }
 }
