@@ -38,9 +38,9 @@ export type { AccessError } from "./session/access.ts"
 
 // Compacting old history.
 
-export type { Compactor, CompactorInput } from "./compaction/compactors.ts"
-export type { GroupCompactionInput } from "./compaction/groupCompactor.ts"
-export { type KeepLastOptions, keepLast } from "./compaction/keepLast.ts"
+export type { Compactor, CompactorInput, LastBy } from "./compaction/compactors.ts"
+export type { CompactGroup, GroupCompactionInput } from "./compaction/groupCompactor.ts"
+export { type KeepLast, type KeepLastOptions, keepLast } from "./compaction/keepLast.ts"
 export {
   type AppliedEvent,
   CompactionLawError,
@@ -71,7 +71,8 @@ export {
   type FeedPage,
   type FeedRecord,
   FeedStore,
-  type PageLimits
+  type PageLimits,
+  type Sieve
 } from "./ports/FeedStore.ts"
 export { Storage } from "./ports/Storage.ts"
 export { StorageError, StoreErasedError } from "./ports/StorageError.ts"

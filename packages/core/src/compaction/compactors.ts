@@ -25,7 +25,15 @@ export interface Compactor {
   readonly events: ReadonlyArray<string>
   readonly olderThan: Duration.Input
   readonly effect: (input: CompactorInput) => Effect.Effect<void>
+  /**
+   * Says that `effect` makes the same of the last entry of each event alone, the last by id or by sequence, as of all of
+   * them. Then it is given those alone, and the others are not even read. @default it is given all of them
+   */
+  readonly needsOnlyLastBy?: LastBy | undefined
 }
+
+/** Which entry of an event is the last one: that with the greatest id, or that with the greatest sequence. */
+export type LastBy = "id" | "sequence"
 
 /** The compactors that are registered, in the order of their registration. */
 export class Compactors {

@@ -1,6 +1,6 @@
 import { type Context, type Duration, Effect, Schema } from "effect"
 import { type Event, type EventGroup, EventJournal } from "effect/eventlog"
-import type { Compactor } from "./compactors.ts"
+import type { Compactor, LastBy } from "./compactors.ts"
 
 type Entry = EventJournal.Entry
 type AnyEvents = Readonly<Record<string, Event.AnyWithProps>>
@@ -21,11 +21,17 @@ export interface GroupCompactionInput<Events extends Event.Any> {
   readonly forward: (entry: Entry) => Effect.Effect<void>
 }
 
+/** Compacts the old entries of one primary key. See `Compactor.effect` for the law, and for `needsOnlyLastBy`. */
+export interface CompactGroup<Events extends Event.Any, R> {
+  (input: GroupCompactionInput<Events>): Effect.Effect<void, never, R>
+  readonly needsOnlyLastBy?: LastBy | undefined
+}
+
 /** A compactor that works on the decoded events of a group. It dies where an entry can't be decoded. */
 export const makeGroupCompactor = <Events extends Event.Any, R>(
   group: EventGroup.EventGroup<Events>,
   olderThan: Duration.Input,
-  compact: (input: GroupCompactionInput<Events>) => Effect.Effect<void, never, R>,
+  compact: CompactGroup<Events, R>,
   context: Context.Context<R | Event.PayloadSchema<Events>["DecodingServices"]>
 ): Compactor => {
   const events: AnyEvents = group.events
@@ -33,6 +39,7 @@ export const makeGroupCompactor = <Events extends Event.Any, R>(
   return {
     events: Object.keys(events),
     olderThan,
+    needsOnlyLastBy: compact.needsOnlyLastBy,
     effect: ({ entries, forward, write }) =>
       Effect.gen(function* () {
         const primaryKey = entries[0]!.primaryKey

@@ -81,6 +81,13 @@ export class Planner {
     return plan
   })
 
+  /** Whether an entry is known to have no place in the output: it is eligible, and not the last one of its bucket. */
+  isLeftOut({ entry, remoteSequence }: FeedEntry): boolean {
+    const group = this.groups.get(entry.event)
+    const bucket = group && this.known.get(group)?.get(entry.primaryKey)
+    return bucket !== undefined && remoteSequence < bucket.last
+  }
+
   /** The group of an entry that is old enough for it. */
   private groupOf({ entry }: FeedEntry): CompactionGroup | undefined {
     const group = this.groups.get(entry.event)

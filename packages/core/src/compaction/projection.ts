@@ -1,4 +1,4 @@
-import { type Context, type Duration, Effect } from "effect"
+import { type Context, Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { HistoryRequest } from "../feed/history.ts"
 import type { Page } from "../feed/page.ts"
@@ -6,21 +6,16 @@ import type { FeedEntry, FeedStore, PageLimits } from "../ports/FeedStore.ts"
 import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
 import type { CompactionGroup } from "../ports/StoreProgress.ts"
 import { entryBytes } from "../protocol/limits.ts"
+import { type BucketLimits, BucketOutputs, type LastEntries } from "./bucketOutputs.ts"
 import type { Compactors } from "./compactors.ts"
-import { compactedEntries, compactionOutputs } from "./metrics.ts"
-import { compactBucket } from "./outputs.ts"
+import { compactionOutputs } from "./metrics.ts"
 import { cutRuns, PageBuilder } from "./pages.ts"
 import { type EligibleBucket, groupsByEvent, Planner } from "./plan.ts"
 
 /** How much of a history is compacted at a time. */
-export interface ProjectionLimits {
-  readonly page: PageLimits
-  /** What may be held of a bucket. One with more is compacted in steps; if that doesn't help, it is sent unchanged. */
-  readonly bucket: PageLimits
+export interface ProjectionLimits extends BucketLimits {
   /** What may be sent of a bucket that must stay in one page. */
   readonly whole: PageLimits
-  /** How long a compactor may take for one bucket. */
-  readonly timeout: Duration.Duration
 }
 
 type Failure = StorageError | StoreErasedError
@@ -32,7 +27,7 @@ type Emit = (page: Page) => Effect.Effect<void>
  */
 export class Projection {
   private readonly store: FeedStore["Service"]
-  private readonly compactors: Compactors
+  private readonly buckets: BucketOutputs
   private readonly limits: ProjectionLimits
   private readonly context: Context.Context<never>
   private readonly request: HistoryRequest
@@ -50,7 +45,7 @@ export class Projection {
     readonly emit: Emit
   }) {
     this.store = options.store
-    this.compactors = options.compactors
+    this.buckets = new BucketOutputs({ ...options, storeId: options.request.storeId })
     this.limits = options.limits
     this.context = options.context
     this.request = options.request
@@ -62,13 +57,17 @@ export class Projection {
 
   readonly run = Effect.fnUntraced(function* (this: Projection): Effect.fn.Return<void, Failure> {
     const { from, head, storeId } = this.request
+    // Most of a long history is left out, and a store may do it without handing it over.
+    const isWanted = (entry: FeedEntry) => !this.planner.isLeftOut(entry)
     let next = from
     while (next <= head) {
-      const { entries } = yield* this.store.read(storeId, next, this.limits.page)
-      const page = entries.filter(({ remoteSequence }) => remoteSequence <= head)
-      if (page.length === 0) break
-      yield* this.projectPage(page)
-      next = page[page.length - 1]!.remoteSequence + 1
+      const { entries, through } = yield* this.store.read(storeId, next, this.limits.page, isWanted)
+      const last = through ?? entries[entries.length - 1]?.remoteSequence ?? 0
+      if (last < next) break
+      yield* this.projectPage(entries.filter((entry) => entry.remoteSequence <= head && isWanted(entry)))
+      next = last + 1
+      // A store in memory never waits: others have their turn.
+      yield* Effect.yieldNow
     }
     yield* this.send(this.pages.finish())
   })
@@ -78,18 +77,23 @@ export class Projection {
     page: ReadonlyArray<FeedEntry>
   ): Effect.fn.Return<void, Failure> {
     const plan = yield* this.planner.plan(page)
+    const endsHere = (entry: FeedEntry) => plan.get(entry)?.last === entry.remoteSequence
+    const lastEntries = yield* this.buckets.lastEntries(page.filter(endsHere).map((entry) => plan.get(entry)!))
     for (const entry of page) {
       const bucket = plan.get(entry)
-      if (bucket === undefined) yield* this.send(this.pages.add([entry]))
-      else if (bucket.last === entry.remoteSequence) yield* this.projectBucket(bucket)
+      if (bucket === undefined) {
+        const full = this.pages.add([entry])
+        if (full !== undefined) yield* this.emit(full)
+      } else if (bucket.last === entry.remoteSequence) yield* this.projectBucket(bucket, lastEntries)
     }
   })
 
   private readonly projectBucket = Effect.fnUntraced(function* (
     this: Projection,
-    bucket: EligibleBucket
+    bucket: EligibleBucket,
+    lastEntries: LastEntries
   ): Effect.fn.Return<void, Failure> {
-    const outputs = yield* this.outputsOf(bucket)
+    const outputs = yield* this.buckets.of(bucket, lastEntries)
     if (outputs === undefined) return yield* this.sendUnchanged(bucket)
     compactionOutputs.updateUnsafe(outputs.length, this.context)
     const runs = cutRuns(
@@ -100,43 +104,13 @@ export class Projection {
     for (const [index, run] of runs.entries()) yield* this.sendRun(run, bucket, index === runs.length - 1)
   })
 
-  /**
-   * What the bucket's eligible entries are compacted to, or `undefined` when they are sent as they are: when no compactor
-   * covers them, or when what is left of them is more than may be held.
-   *
-   * A bucket that is more than may be held is compacted in steps: what a step put out is compacted again, together with
-   * what follows. Sending such a bucket as it is would hand a device entries that it was spared while the bucket was
-   * smaller, after those that superseded them.
-   */
-  private readonly outputsOf = Effect.fnUntraced(function* (
-    this: Projection,
-    bucket: EligibleBucket
-  ): Effect.fn.Return<ReadonlyArray<EventJournal.Entry> | undefined, StorageError> {
-    const compactor = this.compactors.covering(bucket.group)
-    if (compactor === undefined) return undefined
-    const { bucket: limits, timeout } = this.limits
-    const { storeId } = this.request
-    const compact = (entries: ReadonlyArray<EventJournal.Entry>) =>
-      compactBucket({ compactor, storeId, entries, timeout })
-    let held: ReadonlyArray<EventJournal.Entry> = []
-    for (let from = bucket.range.fromSequence; from <= bucket.last; ) {
-      const part = yield* this.bucketPage(bucket, from)
-      compactedEntries.updateUnsafe(part.length, this.context)
-      held = [...held, ...part.map(({ entry }) => entry)]
-      if (exceeds(held, limits)) held = yield* compact(held)
-      if (exceeds(held, limits)) return undefined
-      from = (part[part.length - 1]?.remoteSequence ?? bucket.last) + 1
-    }
-    return yield* compact(held)
-  })
-
   private readonly sendUnchanged = Effect.fnUntraced(function* (
     this: Projection,
     bucket: EligibleBucket
   ): Effect.fn.Return<void, StorageError> {
     if (this.request.keepsSequencesWhole) return yield* this.sendUnchangedWhole(bucket)
     for (let from = bucket.range.fromSequence; from <= bucket.last; ) {
-      const part = yield* this.bucketPage(bucket, from)
+      const part = yield* this.buckets.page(bucket, from)
       const last = part[part.length - 1]?.remoteSequence ?? bucket.last
       yield* this.sendRun(part, bucket, last === bucket.last)
       from = last + 1
@@ -150,7 +124,7 @@ export class Projection {
     const all: Array<FeedEntry> = []
     let bytes = 0
     for (let from = bucket.range.fromSequence; from <= bucket.last; ) {
-      const part = yield* this.bucketPage(bucket, from)
+      const part = yield* this.buckets.page(bucket, from)
       for (const { entry } of part) bytes += entryBytes(entry)
       all.push(...part)
       if (all.length > this.limits.whole.maxEntries || bytes > this.limits.whole.maxBytes) return yield* tooBig(bucket)
@@ -158,17 +132,6 @@ export class Projection {
     }
     yield* this.sendRun(all, bucket, true)
   })
-
-  private bucketPage(
-    { last, range }: EligibleBucket,
-    from: number
-  ): Effect.Effect<ReadonlyArray<FeedEntry>, StorageError> {
-    const wanted = { ...range, fromSequence: from, toSequence: last }
-    return Effect.map(
-      this.store.bucket(this.request.storeId, [wanted], { order: "sequence", ...this.limits.page }),
-      ([entries = []]) => entries
-    )
-  }
 
   /**
    * Sends a part of a bucket's outputs in one page. All but the final part carry the sequence before the last, so that
@@ -192,9 +155,6 @@ const tooBig = ({ group, range }: EligibleBucket): Effect.Effect<never> =>
         "than maxRpcBatchEntries or maxRpcMessageBytes, and an effect client can only be sent them together"
     )
   )
-
-const exceeds = (entries: ReadonlyArray<EventJournal.Entry>, { maxBytes, maxEntries }: PageLimits): boolean =>
-  entries.length > maxEntries || entries.reduce((sum, entry) => sum + entryBytes(entry), 0) > maxBytes
 
 const asFeedEntry = (entry: EventJournal.Entry, remoteSequence: number): FeedEntry => ({
   entry,

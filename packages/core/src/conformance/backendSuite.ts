@@ -9,6 +9,7 @@ import { idempotency } from "./feedStore/idempotency.ts"
 import { identity } from "./feedStore/identity.ts"
 import { isolation } from "./feedStore/isolation.ts"
 import { read } from "./feedStore/read.ts"
+import { sieve } from "./feedStore/sieve.ts"
 import { wakeups } from "./feedStore/wakeups.ts"
 import type { BackendSuiteOptions } from "./harness.ts"
 import { compaction } from "./server/compaction.ts"
@@ -26,7 +27,7 @@ import { mapping } from "./storeRegistry/mapping.ts"
 import { races } from "./storeRegistry/races.ts"
 import { declareSuites } from "./suite.ts"
 
-const FeedStore = { identity, append, idempotency, read, bucket, bucketBounds, isolation, concurrency, wakeups }
+const FeedStore = { identity, append, idempotency, read, sieve, bucket, bucketBounds, isolation, concurrency, wakeups }
 const FeedAdmin = { heads, erase, rotateId }
 const StoreProgress = { lease, cursors, cutoffs }
 const EventLogServerStoreRegistry = { mapping, races, listing }

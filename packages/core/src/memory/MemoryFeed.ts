@@ -1,7 +1,10 @@
 import { EventJournal } from "effect/eventlog"
-import type { Appended, FeedEntry, FeedPage, FeedRecord, PageLimits } from "../ports/FeedStore.ts"
+import type { Appended, FeedEntry, FeedPage, FeedRecord, PageLimits, Sieve } from "../ports/FeedStore.ts"
 import { entryBytes } from "../protocol/limits.ts"
 import { BucketIndex } from "./BucketIndex.ts"
+
+/** Entries that a page looks at, so that a sieve which leaves out everything doesn't hold up everybody: some milliseconds. */
+const maxLooks = 50_000
 
 /** The feed of one store. Every method is synchronous, which makes it atomic. */
 export class MemoryFeed {
@@ -25,15 +28,22 @@ export class MemoryFeed {
     return { sequence: entry.remoteSequence, isNew: true }
   }
 
-  page(from: number, limits: PageLimits): FeedPage {
+  page(from: number, limits: PageLimits, sieve?: Sieve): FeedPage {
     const entries: Array<FeedEntry> = []
     let bytes = 0
-    for (let index = from - 1; index < this.head && entries.length < limits.maxEntries; index++) {
+    let index = from - 1
+    for (
+      const end = Math.min(this.head, index + maxLooks);
+      index < end && entries.length < limits.maxEntries;
+      index++
+    ) {
+      const entry = this.#entries[index]!
+      if (sieve !== undefined && !sieve(entry)) continue
       bytes += this.#sizes[index]!
       if (entries.length > 0 && bytes > limits.maxBytes) break
-      entries.push(copyOf(this.#entries[index]!))
+      entries.push(copyOf(entry))
     }
-    return { entries, head: this.head }
+    return sieve === undefined ? { entries, head: this.head } : { entries, head: this.head, through: index }
   }
 }
 

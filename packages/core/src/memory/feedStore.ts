@@ -52,8 +52,8 @@ export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
       if (feed.head > before) wake(state, storeId)
       return appended
     }),
-  read: (storeId, from, limits) =>
-    unlessErased(state, storeId, () => state.feeds.get(storeId)?.page(from, limits) ?? { entries: [], head: 0 }),
+  read: (storeId, from, limits, sieve) =>
+    unlessErased(state, storeId, () => state.feeds.get(storeId)?.page(from, limits, sieve) ?? { entries: [], head: 0 }),
   bucket: (storeId, ranges, selection) =>
     Effect.sync(() => {
       const feed = state.feeds.get(storeId)

@@ -35,9 +35,20 @@ export interface PageLimits {
   readonly maxBytes: number
 }
 
-/** Consecutive entries of a feed. */
+/**
+ * Tells whether a reader has use for an entry: where it answers `false` a store may leave the entry out of a page, and what
+ * it takes to hand it over. It is called with entries as the store keeps them, which it neither changes nor holds on to.
+ */
+export type Sieve = (entry: FeedEntry) => boolean
+
+/** Consecutive entries of a feed, but for those that a sieve left out. */
 export interface FeedPage {
   readonly entries: ReadonlyArray<FeedEntry>
+  /**
+   * The last sequence that the page stands for: those up to it that are not among the entries were left out by the
+   * sieve. @default the last entry's, as it must be where no sieve was given
+   */
+  readonly through?: number | undefined
   /**
    * The last committed sequence of the store, 0 when it has none, read together with the entries: it is never lower
    * than the last of them.
@@ -101,11 +112,15 @@ export class FeedStore extends Context.Service<
       storeId: StoreId,
       records: ReadonlyArray<FeedRecord>
     ) => Effect.Effect<ReadonlyArray<Appended>, StorageError | StoreErasedError>
-    /** The page that begins at sequence `from` (inclusive, at least 1), in sequence order. */
+    /**
+     * The page that begins at sequence `from` (inclusive, at least 1), in sequence order. A store that can't save
+     * anything by `sieve` ignores it. One that heeds it answers after a bounded number of entries that it left out.
+     */
     readonly read: (
       storeId: StoreId,
       from: number,
-      limits: PageLimits
+      limits: PageLimits,
+      sieve?: Sieve
     ) => Effect.Effect<FeedPage, StorageError | StoreErasedError>
     /** The selected entries of each range, in the order of the ranges; found by an index, not by a scan. */
     readonly bucket: (

@@ -1,6 +1,6 @@
 import { type Duration, Effect, Layer } from "effect"
 import type { Event, EventGroup } from "effect/eventlog"
-import { type GroupCompactionInput, makeGroupCompactor } from "../compaction/groupCompactor.ts"
+import { type CompactGroup, makeGroupCompactor } from "../compaction/groupCompactor.ts"
 import { EventLogServerUnencrypted } from "./EventLogServerUnencrypted.ts"
 
 /**
@@ -14,7 +14,7 @@ import { EventLogServerUnencrypted } from "./EventLogServerUnencrypted.ts"
 export const groupCompaction = <Events extends Event.Any, R>(
   group: EventGroup.EventGroup<Events>,
   options: { readonly olderThan: Duration.Input },
-  compact: (input: GroupCompactionInput<Events>) => Effect.Effect<void, never, R>
+  compact: CompactGroup<Events, R>
 ): Layer.Layer<never, never, EventLogServerUnencrypted | R | Event.PayloadSchema<Events>["DecodingServices"]> =>
   Layer.effectDiscard(
     Effect.gen(function* () {

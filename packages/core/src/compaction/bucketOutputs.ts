@@ -1,0 +1,129 @@
+import { type Context, type Duration, Effect, Exit } from "effect"
+import type { EventJournal } from "effect/eventlog"
+import type { FeedEntry, FeedStore, PageLimits } from "../ports/FeedStore.ts"
+import type { StorageError } from "../ports/StorageError.ts"
+import type { StoreId } from "../ports/StoreId.ts"
+import { entryBytes } from "../protocol/limits.ts"
+import type { Compactor, Compactors, LastBy } from "./compactors.ts"
+import { lastEntries } from "./lastEntries.ts"
+import { compactedEntries } from "./metrics.ts"
+import { compactBucket, runCompactor } from "./outputs.ts"
+import type { EligibleBucket } from "./plan.ts"
+
+type Entry = EventJournal.Entry
+
+/** What is held of a bucket, and for how long a compactor may work on it. */
+export interface BucketLimits {
+  /** One page of a bucket. */
+  readonly page: PageLimits
+  /** What may be held of a bucket. One with more is compacted in steps; if that doesn't help, it is sent unchanged. */
+  readonly bucket: PageLimits
+  /** How long a compactor may take for one bucket. */
+  readonly timeout: Duration.Duration
+}
+
+/** The last entries of some buckets, for compactors that need no others. */
+export type LastEntries = ReadonlyMap<EligibleBucket, ReadonlyArray<FeedEntry>>
+
+/** Reads the eligible entries of buckets, and compacts them. */
+export class BucketOutputs {
+  private readonly store: FeedStore["Service"]
+  private readonly storeId: StoreId
+  private readonly compactors: Compactors
+  private readonly limits: BucketLimits
+  private readonly context: Context.Context<never>
+
+  constructor(options: {
+    readonly store: FeedStore["Service"]
+    readonly storeId: StoreId
+    readonly compactors: Compactors
+    readonly limits: BucketLimits
+    readonly context: Context.Context<never>
+  }) {
+    this.store = options.store
+    this.storeId = options.storeId
+    this.compactors = options.compactors
+    this.limits = options.limits
+    this.context = options.context
+  }
+
+  /** One page of a bucket's eligible entries. */
+  page({ last, range }: EligibleBucket, from: number): Effect.Effect<ReadonlyArray<FeedEntry>, StorageError> {
+    const wanted = { ...range, fromSequence: from, toSequence: last }
+    return Effect.map(
+      this.store.bucket(this.storeId, [wanted], { order: "sequence", ...this.limits.page }),
+      ([entries = []]) => entries
+    )
+  }
+
+  /** The last entries of those buckets whose compactors need no others. */
+  readonly lastEntries = Effect.fnUntraced(function* (
+    this: BucketOutputs,
+    buckets: ReadonlyArray<EligibleBucket>
+  ): Effect.fn.Return<LastEntries, StorageError> {
+    const found = new Map<EligibleBucket, ReadonlyArray<FeedEntry>>()
+    for (const by of ["id", "sequence"] satisfies ReadonlyArray<LastBy>) {
+      const some = buckets.filter(({ group }) => this.compactors.covering(group)?.needsOnlyLastBy === by)
+      for (const [bucket, entries] of yield* lastEntries(this.store, this.storeId, some, by)) found.set(bucket, entries)
+    }
+    return found
+  })
+
+  /**
+   * What the bucket's eligible entries are compacted to, or `undefined` when they are sent as they are: when no compactor
+   * covers them, or when what is left of them is more than may be held.
+   */
+  readonly of = Effect.fnUntraced(function* (
+    this: BucketOutputs,
+    bucket: EligibleBucket,
+    lastEntries: LastEntries
+  ): Effect.fn.Return<ReadonlyArray<Entry> | undefined, StorageError> {
+    const compactor = this.compactors.covering(bucket.group)
+    if (compactor === undefined) return undefined
+    const last = lastEntries.get(bucket)
+    return (last && (yield* this.ofLast(compactor, last))) ?? (yield* this.ofAll(compactor, bucket))
+  })
+
+  /** `undefined` where the compactor failed on them: then it is given all, and what is said of a failure holds. */
+  private readonly ofLast = Effect.fnUntraced(function* (
+    this: BucketOutputs,
+    compactor: Compactor,
+    last: ReadonlyArray<FeedEntry>
+  ): Effect.fn.Return<ReadonlyArray<Entry> | undefined> {
+    const { storeId } = this
+    const { timeout } = this.limits
+    const entries = last.map(({ entry }) => entry)
+    const outputs = yield* Effect.exit(runCompactor({ compactor, storeId, entries, timeout }))
+    if (Exit.isFailure(outputs)) return undefined
+    compactedEntries.updateUnsafe(entries.length, this.context)
+    return outputs.value
+  })
+
+  /**
+   * A bucket that is more than may be held is compacted in steps: what a step put out is compacted again, together with
+   * what follows. Sending such a bucket as it is would hand a device entries that it was spared while the bucket was
+   * smaller, after those that superseded them.
+   */
+  private readonly ofAll = Effect.fnUntraced(function* (
+    this: BucketOutputs,
+    compactor: Compactor,
+    bucket: EligibleBucket
+  ): Effect.fn.Return<ReadonlyArray<Entry> | undefined, StorageError> {
+    const { bucket: limits, timeout } = this.limits
+    const { storeId } = this
+    const compact = (entries: ReadonlyArray<Entry>) => compactBucket({ compactor, storeId, entries, timeout })
+    let held: ReadonlyArray<Entry> = []
+    for (let from = bucket.range.fromSequence; from <= bucket.last; ) {
+      const part = yield* this.page(bucket, from)
+      compactedEntries.updateUnsafe(part.length, this.context)
+      held = [...held, ...part.map(({ entry }) => entry)]
+      if (exceeds(held, limits)) held = yield* compact(held)
+      if (exceeds(held, limits)) return undefined
+      from = (part[part.length - 1]?.remoteSequence ?? bucket.last) + 1
+    }
+    return yield* compact(held)
+  })
+}
+
+const exceeds = (entries: ReadonlyArray<Entry>, { maxBytes, maxEntries }: PageLimits): boolean =>
+  entries.length > maxEntries || entries.reduce((sum, entry) => sum + entryBytes(entry), 0) > maxBytes

@@ -1,0 +1,105 @@
+import { Context, Duration, Effect } from "effect"
+import { EventJournal } from "effect/eventlog"
+import fc from "fast-check"
+import { expect, it } from "vitest"
+import { type Compactor, Compactors, type LastBy } from "../../src/compaction/compactors.ts"
+import { keepLast } from "../../src/compaction/keepLast.ts"
+import { Projection } from "../../src/compaction/projection.ts"
+import { makeFeedStore } from "../../src/memory/feedStore.ts"
+import { makeFeedState } from "../../src/memory/MemoryState.ts"
+import type { FeedStore } from "../../src/ports/FeedStore.ts"
+import { StoreId } from "../../src/ports/StoreId.ts"
+import { tags } from "./world.ts"
+
+const runs = process.env.EVENTLOG_TEST_LONG === undefined ? 300 : 20_000
+const storeId = StoreId.make("store")
+const cutoff = 1_000_000
+
+const event = fc.record({
+  tag: fc.constantFrom(...tags),
+  key: fc.nat(2),
+  // Some are younger than the cut-off; arrival and age are in any order.
+  millis: fc.integer({ min: cutoff - 900, max: cutoff + 100 })
+})
+
+const makeFeeds = async (events: ReadonlyArray<{ tag: string; key: number; millis: number }>) => {
+  const feeds = makeFeedStore(makeFeedState())
+  const records = events.map(({ key, millis, tag }, index) => ({
+    entry: new EventJournal.Entry({
+      id: EventJournal.makeEntryIdUnsafe({ msecs: millis }),
+      event: tag,
+      primaryKey: `key ${key}`,
+      payload: Uint8Array.of(index)
+    }),
+    author: null,
+    transportOnly: false
+  }))
+  await Effect.runPromise(feeds.append(storeId, records))
+  return feeds
+}
+
+/** What a device is sent, and how many entries the store handed over for it. */
+const project = async (store: FeedStore["Service"], head: number, compactor: Compactor) => {
+  const compactors = new Compactors()
+  compactors.add(compactor)
+  const sent: Array<string> = []
+  let read = 0
+  const counted: FeedStore["Service"] = {
+    ...store,
+    bucket: (...args) =>
+      Effect.tap(store.bucket(...args), (found) =>
+        Effect.sync(() => {
+          read += found.flat().length
+        })
+      )
+  }
+  await Effect.runPromise(
+    new Projection({
+      store: counted,
+      compactors,
+      limits: {
+        page: { maxEntries: 3, maxBytes: 1_000 },
+        bucket: { maxEntries: 50, maxBytes: 1_000_000 },
+        whole: { maxEntries: 50, maxBytes: 1_000_000 },
+        timeout: Duration.seconds(30)
+      },
+      context: Context.empty(),
+      request: { storeId, from: 1, head, keepsSequencesWhole: false },
+      groups: [{ events: [...tags], cutoff }],
+      emit: (page) =>
+        Effect.sync(() => {
+          for (const { entry, remoteSequence } of page.entries) sent.push(`${remoteSequence} ${entry.idString}`)
+        })
+    }).run()
+  )
+  return { sent, read }
+}
+
+const compactorBy = (by: LastBy): Compactor => {
+  const effect = keepLast({ by })
+  return { events: [...tags], olderThan: 0, effect, needsOnlyLastBy: effect.needsOnlyLastBy }
+}
+
+it.each(["id", "sequence"] as const)("sends the same by the last entries alone, by %s", async (by) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
+      const feeds = await makeFeeds(events)
+      const compactor = compactorBy(by)
+      const byLast = await project(feeds, events.length, compactor)
+      const byAll = await project(feeds, events.length, { ...compactor, needsOnlyLastBy: undefined })
+      expect(byLast.sent).toEqual(byAll.sent)
+      expect(byLast.read).toBeLessThanOrEqual(byAll.read)
+    }),
+    { numRuns: runs }
+  )
+})
+
+it("falls back on all entries where the compactor fails on the last ones", async () => {
+  const feeds = await makeFeeds([1, 2, 3].map((index) => ({ tag: "Added", key: 0, millis: cutoff - 900 + index })))
+  const failing: Compactor = {
+    ...compactorBy("id"),
+    effect: (input) => (input.entries.length === 1 ? Effect.die(new Error("too few")) : keepLast()(input))
+  }
+  const { sent } = await project(feeds, 3, failing)
+  expect(sent.map((it) => it.split(" ")[0])).toEqual(["3"])
+})
