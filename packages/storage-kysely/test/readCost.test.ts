@@ -67,6 +67,30 @@ const ranges = Array.from(
 )
 const limits = { maxEntries: 1_000, maxBytes: 1_000_000 }
 
+describe("a bucket that holds a long history itself", () => {
+  for (const { away, name, open } of databases.filter(({ name }) => rowsRead[name] !== undefined)) {
+    it.skipIf(away !== undefined)(`costs what is found of it: ${name}`, async () => {
+      const database = await open(1)
+      const { feeds } = setUp(database)
+      const records = Array.from({ length: 2_000 }, () => makeRecord("key"))
+      await feeds((feeds) => feeds.append(storeId, records))
+      const afterId = records[1_994]?.entry.id
+      const range = { events: ["Noted"], primaryKey: "key", fromSequence: 1, toSequence: 2_000 }
+      const cost = async <A>(lookUp: (feeds: FeedStore["Service"]) => Effect.Effect<A, StorageError>) => {
+        const before = await rowsRead[name]!(database.db, database.options.schema)
+        await feeds(lookUp)
+        return (await rowsRead[name]!(database.db, database.options.schema)) - before
+      }
+      const newest = { order: "newest", ...limits } as const
+      expect(await cost((feeds) => feeds.bucket(storeId, [{ ...range, afterId }], newest))).toBeLessThan(50)
+      expect(await cost((feeds) => feeds.bucket(storeId, [range], { ...newest, maxEntries: 1 }))).toBeLessThan(50)
+      const last = { ...range, fromSequence: 1_995 }
+      expect(await cost((feeds) => feeds.bucket(storeId, [last], { ...newest, order: "sequence" }))).toBeLessThan(50)
+      expect(await cost((feeds) => feeds.bucketBounds(storeId, [range]))).toBeLessThan(50)
+    })
+  }
+})
+
 const lookUps: Record<
   string,
   (feeds: FeedStore["Service"]) => Effect.Effect<ReadonlyArray<unknown>, StorageError | StoreErasedError>

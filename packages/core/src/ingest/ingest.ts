@@ -86,10 +86,11 @@ export const layerIngest = (limits: Limits, onCommitted: OnCommitted): Layer.Lay
         start(storeId, queue)
       }
 
+      // What arrives in the same turn of the event loop shares the first append, too.
       const start = (storeId: StoreId, queue: AppendQueue): void => {
         run(
           Effect.ensuring(
-            queue.drain(),
+            Effect.andThen(Effect.yieldNow, queue.drain()),
             Effect.sync(() => stopped(storeId, queue))
           )
         )

@@ -50,8 +50,9 @@ describe("effect's EventLog on the client", () => {
 
       const server = yield* startServer()
       line.lead(server)
-      const synced = yield* untilSynced(device)
-      assert.deepInclude(synced, { connection: "online", cursor: 2, lastError: undefined })
+      yield* untilSynced(device)
+      const synced = yield* untilStatus(device.client, ({ cursor }) => cursor === 2)
+      assert.deepInclude(synced, { connection: "online", lastError: undefined })
       assert.deepStrictEqual(idsOf(yield* readFeed(server)), [...(yield* device.entryIds)])
     })
   )

@@ -19,6 +19,8 @@ const makeGate = () => {
   const groups: Array<ReadonlyArray<string>> = []
   return {
     groups,
+    /** Waits until an append was begun. */
+    begun: Effect.repeat(Effect.yieldNow, { until: () => groups.length > 0 }),
     open: Effect.asVoid(Deferred.succeed(gate, undefined)),
     wrap:
       (append: Append): Append =>
@@ -34,8 +36,10 @@ describe("the append queue", () => {
     Effect.gen(function* () {
       const gate = makeGate()
       const scene = yield* makeScene(gate.wrap)
-      const outcomes = [["a"], ["b", "c"], ["d"]].map((keys) => scene.submit(keys.map((key) => entry(key))))
+      const outcomes = [scene.submit([entry("a")])]
+      yield* gate.begun
       expect(gate.groups).toEqual([["a"]])
+      for (const keys of [["b", "c"], ["d"]]) outcomes.push(scene.submit(keys.map((key) => entry(key))))
       yield* gate.open
       yield* scene.ingest.idle
       expect(gate.groups).toEqual([["a"], ["b", "c", "d"]])
@@ -44,11 +48,24 @@ describe("the append queue", () => {
     })
   )
 
+  it.effect("appends together what arrives in one turn of the event loop", () =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const scene = yield* makeScene(gate.wrap)
+      const outcomes = ["a", "b", "c"].map((key) => scene.submit([entry(key)]))
+      yield* gate.open
+      yield* scene.ingest.idle
+      expect(gate.groups).toEqual([["a", "b", "c"]])
+      expect(outcomes.map(({ sequenceNumbers }) => sequenceNumbers)).toEqual([[1], [2], [3]])
+    })
+  )
+
   it.effect("bounds an append in entries and bytes, unless a single request is bigger", () =>
     Effect.gen(function* () {
       const gate = makeGate()
       const scene = yield* makeScene(gate.wrap, { maxAppendEntries: 3, maxAppendBytes: 1_000 })
       scene.submit([entry("first")])
+      yield* gate.begun
       for (const key of ["a", "b", "c", "d"]) scene.submit([entry(key)])
       scene.submit([entry("big", 2_000)])
       scene.submit([entry("e", 600)])
@@ -65,7 +82,9 @@ describe("the append queue", () => {
       const stuck = StoreId.make("stuck")
       const scene = yield* makeScene((append) => (id, records) => (id === stuck ? Effect.never : append(id, records)))
       const waiting = scene.submit([entry()], { storeId: stuck })
-      expect(scene.submit([entry()]).sequenceNumbers).toEqual([1])
+      const other = scene.submit([entry()])
+      yield* Effect.repeat(Effect.yieldNow, { until: () => other.exits.length > 0 })
+      expect(other.sequenceNumbers).toEqual([1])
       expect(waiting.exits).toEqual([])
     })
   )
@@ -142,7 +161,9 @@ describe("the append queue", () => {
       for (const { exits } of outcomes) expect(exits).toHaveLength(1)
       expect(outcomes.map((outcome) => outcome.failure)).toEqual([failure, failure, failure, failure])
       isBroken = false
-      expect(scene.submit([entry("e")]).sequenceNumbers).toHaveLength(1)
+      const next = scene.submit([entry("e")])
+      yield* scene.ingest.idle
+      expect(next.sequenceNumbers).toHaveLength(1)
     })
   )
 
@@ -157,7 +178,9 @@ describe("the append queue", () => {
       yield* scene.ingest.idle
       expect(first.exits).toHaveLength(1)
       expect(first.failure).toBe("Die")
-      expect(scene.submit([entry("b")]).sequenceNumbers).toEqual([1])
+      const second = scene.submit([entry("b")])
+      yield* scene.ingest.idle
+      expect(second.sequenceNumbers).toEqual([1])
     })
   )
 
@@ -172,7 +195,7 @@ describe("the append queue", () => {
       const outcomes = ["a", "b", "poison", "c"].map((key) => scene.submit([entry(key)]))
       yield* gate.open
       yield* scene.ingest.idle
-      expect(gate.groups).toEqual([["a"], ["b", "poison", "c"], ["b"], ["poison"], ["c"]])
+      expect(gate.groups).toEqual([["a", "b", "poison", "c"], ["a"], ["b"], ["poison"], ["c"]])
       expect(outcomes.map(({ sequenceNumbers }) => sequenceNumbers)).toEqual([[1], [2], undefined, [3]])
     })
   )
@@ -187,7 +210,7 @@ describe("the append queue", () => {
       const outcomes = ["a", "b", "c"].map((key) => scene.submit([entry(key)]))
       yield* gate.open
       yield* scene.ingest.idle
-      expect(gate.groups).toEqual([["a"], ["b", "c"]])
+      expect(gate.groups).toEqual([["a", "b", "c"]])
       expect(outcomes.map((outcome) => outcome.failure)).toEqual([failure, failure, failure])
     })
   )

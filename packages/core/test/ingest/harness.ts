@@ -62,6 +62,12 @@ export const makeScene = Effect.fnUntraced(function* (
   return {
     ingest,
     submit,
+    /** Submits a write and waits until it was answered. */
+    write: (entries: ReadonlyArray<EventJournal.Entry>) =>
+      Effect.suspend(() => {
+        const outcome = submit(entries)
+        return Effect.as(Effect.repeat(Effect.yieldNow, { until: () => outcome.exits.length > 0 }), outcome)
+      }),
     /** The stores whose commits were told of, in order. */
     committed,
     admin: Context.get(services, FeedAdmin),

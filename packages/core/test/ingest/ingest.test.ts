@@ -17,10 +17,10 @@ describe("ingest", () => {
     Effect.gen(function* () {
       const scene = yield* makeScene()
       const [a, b, c] = [entry("a"), entry("b"), entry("c")]
-      expect(scene.submit([a, b, a]).exit).toMatchObject({
+      expect((yield* scene.write([a, b, a])).exit).toMatchObject({
         value: { sequenceNumbers: [1, 2, 1], committed: [{ remoteSequence: 1 }, { remoteSequence: 2 }] }
       })
-      expect(scene.submit([b, c]).exit).toMatchObject({
+      expect((yield* scene.write([b, c])).exit).toMatchObject({
         value: { sequenceNumbers: [2, 3], committed: [{ remoteSequence: 3, entry: { primaryKey: "c" } }] }
       })
       expect(scene.ingest.committed()).toBe(3)
@@ -30,9 +30,11 @@ describe("ingest", () => {
   it.effect("acks a replacement with 0 in its slot, and stores nothing of it", () =>
     Effect.gen(function* () {
       const scene = yield* makeScene()
-      expect(scene.submit([replacement()]).sequenceNumbers).toEqual([0])
-      expect(scene.submit([replacement(), entry("a"), replacement(), entry("b")]).sequenceNumbers).toEqual([0, 1, 0, 2])
-      expect(scene.submit([]).sequenceNumbers).toEqual([])
+      expect((yield* scene.write([replacement()])).sequenceNumbers).toEqual([0])
+      expect((yield* scene.write([replacement(), entry("a"), replacement(), entry("b")])).sequenceNumbers).toEqual([
+        0, 1, 0, 2
+      ])
+      expect((yield* scene.write([])).sequenceNumbers).toEqual([])
       expect(yield* scene.stored).toEqual(["a", "b"])
     })
   )
@@ -45,8 +47,9 @@ describe("ingest", () => {
       scene.ingest.submit({ storeId, entries: [a], author: null, transportOnly: true }, () =>
         told.push(scene.committed.length)
       )
+      yield* scene.ingest.idle
       expect(told).toEqual([0])
-      scene.submit([a])
+      yield* scene.write([a])
       expect(scene.committed).toEqual([storeId])
     })
   )
@@ -54,9 +57,9 @@ describe("ingest", () => {
   it.effect("fails what goes to an erased store", () =>
     Effect.gen(function* () {
       const scene = yield* makeScene()
-      scene.submit([entry("a")])
+      yield* scene.write([entry("a")])
       yield* scene.admin.erase(storeId)
-      expect(scene.submit([entry("b")]).failure).toBe("StoreErasedError")
+      expect((yield* scene.write([entry("b")])).failure).toBe("StoreErasedError")
     })
   )
 })

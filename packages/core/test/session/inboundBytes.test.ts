@@ -57,7 +57,11 @@ describe("what came in", () => {
       const scene = yield* makeScene({ ...options, limits: { ...limits, ...options?.limits } })
       const wire = scene.connect()
       yield* wire.nth("Hello")
-      for (let round = 0; round < 200; round++) send(wire)
+      for (let round = 0; round < 200; round++) {
+        send(wire)
+        // Some turns of the event loop, in one of which a write is committed.
+        yield* Effect.repeat(Effect.yieldNow, { times: 3 })
+      }
       expect(wire.closes).toEqual([])
     })
   )

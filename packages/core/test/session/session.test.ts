@@ -57,6 +57,7 @@ describe("a peer that doesn't read", () => {
       buffered = 1_001
       wire.write([todoAdded("a")])
       wire.write([todoAdded("b")])
+      yield* Effect.repeat(Effect.yieldNow, { until: () => wire.closes.length > 0 })
       expect(wire.closes).toMatchObject([{ code: 1008 }])
       expect(wire.late).toBe(0)
       expect(yield* scene.server.stats).toMatchObject({ connections: 0, subscriptions: 0, stores: 0 })

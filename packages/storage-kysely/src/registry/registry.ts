@@ -1,31 +1,14 @@
-import {
-  type EventLogServerStoreRegistry,
-  EventLogServerStoreRegistryError,
-  type KeyMapping,
-  type StoreId
-} from "@eventlog-server/core"
+import { EventLogServerStoreRegistryError, type KeyMapping, type StoreId } from "@eventlog-server/core"
 import { Effect } from "effect"
 import { sql } from "kysely"
-import { attempt, type Database } from "../database/Database.ts"
+import type { Database } from "../database/Database.ts"
 import { ownBytes, toBuffer } from "../database/values.ts"
 import type { KeyRow } from "../schema/tables.ts"
-
-type Registry = EventLogServerStoreRegistry["Service"]
-
-const notMapped = (publicKey: string) => new EventLogServerStoreRegistryError({ reason: "NotMapped", publicKey })
+import { notMapped, type Registry, run } from "./calls.ts"
+import { makeResolve } from "./resolve.ts"
 
 const alreadyAssigned = (publicKey: string, storeId: StoreId) =>
   new EventLogServerStoreRegistryError({ reason: "AlreadyAssigned", publicKey, storeId })
-
-const run = <A>(
-  database: Database,
-  member: keyof Registry,
-  call: () => Promise<A>
-): Effect.Effect<A, EventLogServerStoreRegistryError> =>
-  Effect.mapError(
-    attempt(database, `EventLogServerStoreRegistry.${member}`, call),
-    (cause) => new EventLogServerStoreRegistryError({ reason: "Unavailable", cause })
-  )
 
 const toMapping = (row: KeyRow): KeyMapping => ({
   publicKey: row.public_key,
@@ -119,7 +102,7 @@ const list = (
  * force, so that none needs a transaction: of two that race one stands, whole.
  */
 export const makeRegistry = (database: Database): Registry => ({
-  resolve: (publicKey) => Effect.map(find(database, "resolve", publicKey), ({ storeId }) => storeId),
+  resolve: makeResolve(database),
   assign: (options) => assign(database, options),
   enroll: (options) => enroll(database, options),
   bind: (options) => bind(database, options),
