@@ -6,7 +6,7 @@ import { EventJournal, EventLog } from "effect/eventlog"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket } from "ws"
 import { type Acked, expectAcked, follow, makeEntries, writeBatches, writeUntilGone } from "./load.ts"
-import { servers, storages } from "./storages.ts"
+import { pglite, servers, storages } from "./storages.ts"
 
 const isLong = process.env.EVENTLOG_TEST_LONG !== undefined
 
@@ -19,11 +19,11 @@ afterAll(killLeftovers)
 
 const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
-describe.each(storages)("a server on $name that is killed at any moment", ({ away, flags }) => {
+describe.each([...storages, pglite])("a server on $name that is killed at any moment", ({ away, flags }) => {
   it.skipIf(away)("has every entry that it acknowledged, in its place", { timeout: 1_800_000 }, async () => {
     const args = [...(await flags()), "--port", "0", "--session-auth", "off", "--map", "key=store"]
     const acked: Acked = new Map()
-    for (let round = 0; round < (isLong ? 50 : 2); round++) {
+    for (let round = 0; round < (isLong ? 50 : 5); round++) {
       const server = await startServer(script, args)
       const url = `${server.url}/eventlog`
       const writers = Array.from({ length: 8 }, () => writeUntilGone(url, "key", acked))

@@ -11,8 +11,8 @@ export const unlessRequired = (missing: string | undefined): string | undefined 
   return missing
 }
 
-/** A storage that processes can share, and that survives them. */
-export interface SharedStorage {
+/** A storage that survives the process which uses it. */
+export interface DurableStorage {
   readonly name: string
   /** Why it can't be tested, if so. */
   readonly away: string | undefined
@@ -20,16 +20,26 @@ export interface SharedStorage {
   readonly flags: () => Promise<ReadonlyArray<string>>
 }
 
-/** The storages that tests of several processes, or of crashes, run on. */
-export const storages: ReadonlyArray<SharedStorage> = [
+/** A file of a folder of its own, until the test is over. */
+const temporaryFile = async (name: string): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), "eventlog-server-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return join(folder, name)
+}
+
+/** Keeps everything in one process, and in files. */
+export const pglite: DurableStorage = {
+  name: "pglite",
+  away: undefined,
+  flags: async () => ["--storage", "pglite", "--url", await temporaryFile("feeds")]
+}
+
+/** The storages that several processes can share. */
+export const storages: ReadonlyArray<DurableStorage> = [
   {
     name: "sqlite",
     away: undefined,
-    flags: async () => {
-      const folder = await mkdtemp(join(tmpdir(), "eventlog-server-"))
-      onTestFinished(() => rm(folder, { recursive: true, force: true }))
-      return ["--storage", "sqlite", "--url", join(folder, "feeds.db")]
-    }
+    flags: async () => ["--storage", "sqlite", "--url", await temporaryFile("feeds.db")]
   },
   {
     name: "postgres",
