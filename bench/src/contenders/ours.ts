@@ -13,6 +13,8 @@ export interface OursOptions {
   readonly stores?: number | undefined
   /** Milliseconds after which an entry counts as old. @default nothing is compacted */
   readonly compactOlderThan?: number | undefined
+  /** What its clients speak: our protocol, or that of effect's own clients. @default "ours" */
+  readonly protocol?: "ours" | "stock" | undefined
   /** Where to write a CPU profile when the server ends. @default none is taken */
   readonly profileTo?: string | undefined
 }
@@ -22,7 +24,7 @@ export const builtServer = fileURLToPath(new URL("../../../examples/server/dist/
 
 /** Starts our server. */
 export const startOurs = async (options: OursOptions): Promise<Server> => {
-  const { compactOlderThan, profileTo, script, storage, stores = 1 } = options
+  const { compactOlderThan, profileTo, protocol = "ours", script, storage, stores = 1 } = options
   const maps = Array.from({ length: stores }, (_, index) => {
     const storeId = `store-${index}`
     return ["--map", `${publicKeyOf(storeId)}=${storeId}`]
@@ -30,5 +32,5 @@ export const startOurs = async (options: OursOptions): Promise<Server> => {
   const compaction = compactOlderThan === undefined ? [] : ["--compact-older-than", String(compactOlderThan)]
   const profiling = profileTo === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profileTo]
   const args = ["--port", "0", ...storage, ...maps.flat(), ...compaction]
-  return { ...(await startServer(script, args, profiling)), protocol: "ours" }
+  return { ...(await startServer(script, args, profiling)), protocol }
 }

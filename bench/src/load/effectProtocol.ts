@@ -38,7 +38,7 @@ interface Exit {
   readonly _tag: "Success" | "Failure"
 }
 
-const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
+const open = async (path: string, { onFailure, storeId, url }: Target): Promise<Device> => {
   const publicKey = publicKeyOf(storeId)
   const parser = serialization.makeUnsafe()
   const exits = new Map<string | number, (exit: unknown) => void>()
@@ -69,16 +69,16 @@ const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
       else if (message._tag === "Exit") {
         exits.get(message.requestId)?.(message.exit)
         exits.delete(message.requestId)
-      } else onFailure(`effect's server sent ${message._tag}`)
+      } else onFailure(`The server sent ${message._tag}`)
     }
   }
   const succeed = (exit: Exit): void => {
-    if (exit._tag === "Failure") onFailure(`effect's server failed: ${exit}`)
+    if (exit._tag === "Failure") onFailure(`The server failed: ${JSON.stringify(exit)}`)
   }
 
-  const socket = await LeanWebSocket.open(new URL("/", url), { onMessage, onClose: onFailure })
+  const socket = await LeanWebSocket.open(new URL(path, url), { onMessage, onClose: onFailure })
   const hello = decodeHello(await answer("EventLog.Hello", encodeNothing(undefined)))
-  if (hello._tag === "Failure") throw new Error(`effect's server failed: ${hello}`)
+  if (hello._tag === "Failure") throw new Error(`The server failed: ${JSON.stringify(hello)}`)
   const { challenge, remoteId } = hello.value
   const signature = signChallenge(remoteId, challenge as Uint8Array<ArrayBuffer>, publicKey)
   const proof = new EventLogMessage.Authenticate({
@@ -98,16 +98,16 @@ const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
     subscribe: (startSequence, onEntries) => {
       deliver = onEntries
       request("EventLog.Changes", encodeChanges({ publicKey, storeId, startSequence }), (exit) =>
-        onFailure(`effect's server ended a subscription: ${Buffer.from(exit as Uint8Array)}`)
+        onFailure(`The server ended a subscription: ${Buffer.from(exit as Uint8Array)}`)
       )
     },
     close: () => socket.close()
   }
 }
 
-/** The RPC protocol of effect's own server. */
-export const effectProtocol: Protocol = {
-  open,
+/** What effect's own clients speak, on a path. */
+const onPath = (path: string): Protocol => ({
+  open: (target) => open(path, target),
   batches: (storeId, options) =>
     new Batches(options, (entries) =>
       Effect.runSync(
@@ -118,4 +118,10 @@ export const effectProtocol: Protocol = {
         }).encoded
       )
     )
-}
+})
+
+/** The RPC protocol, with effect's own server. */
+export const effectProtocol = onPath("/")
+
+/** The same with ours: what clients that were never changed for it speak. */
+export const stockProtocol = onPath("/eventlog/rpc")

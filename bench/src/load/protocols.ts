@@ -1,12 +1,13 @@
 import { bareProtocol } from "./bareProtocol.ts"
 import type { Protocol } from "./device.ts"
-import { effectProtocol } from "./effectProtocol.ts"
+import { effectProtocol, stockProtocol } from "./effectProtocol.ts"
 import { oursProtocol } from "./oursProtocol.ts"
 
 /** How to speak with each kind of server. */
 export const protocols = {
   ours: oursProtocol,
   effect: effectProtocol,
+  stock: stockProtocol,
   bare: bareProtocol
 } satisfies Record<string, Protocol>
 

@@ -5,17 +5,22 @@ import type { Server } from "../contenders/server.ts"
 import { runLoad } from "../loads.ts"
 import { type Scenario, type Settings, serverContender, startOursInMemory } from "./scenario.ts"
 
-interface Case {
+/** Who is subscribed, and what is written meanwhile. */
+export interface FanoutCase {
   readonly subscribers: number
   readonly stores: number
   readonly seconds: number
   /** Batches a second. @default as many as go */
   readonly rate?: number
+  /** What the clients of our server speak. @default our protocol */
+  readonly protocol?: "stock"
 }
 
 const batch = 10
 
-const makeBenchmark = (settings: Settings, { rate, seconds, stores, subscribers }: Case): Benchmark => {
+/** One case of fan-out. */
+export const fanoutBenchmark = (settings: Settings, it: FanoutCase): Benchmark => {
+  const { protocol, rate, seconds, stores, subscribers } = it
   const measure = (server: Server) =>
     runLoad(
       {
@@ -31,14 +36,14 @@ const makeBenchmark = (settings: Settings, { rate, seconds, stores, subscribers 
       server
     )
   return {
-    name: ["fanout", stores === 1 ? subscribers : `${subscribers}-over-${stores}`, rate && `at-${rate}`]
+    name: [protocol, "fanout", stores === 1 ? subscribers : `${subscribers}-over-${stores}`, rate && `at-${rate}`]
       .filter((part) => part !== undefined)
       .join("/"),
     unit: "entries/s",
     better: "more",
     rounds: settings.quick || rate !== undefined ? 1 : 3,
     contenders: [
-      serverContender("ours", "ours on memory", () => startOursInMemory(settings, { stores }), measure),
+      serverContender("ours", "ours on memory", () => startOursInMemory(settings, { stores, protocol }), measure),
       serverContender("peer", "effect on memory", () => startEffect(), measure),
       serverContender("limit", "bare ws", () => startBare(), measure)
     ]
@@ -47,7 +52,7 @@ const makeBenchmark = (settings: Settings, { rate, seconds, stores, subscribers 
 
 /** Committed entries reach subscribers: how many a second, and how late. Writes are batches of 10 entries. */
 export const fanout: Scenario = (settings) => {
-  const cases: ReadonlyArray<Case> = settings.quick
+  const cases: ReadonlyArray<FanoutCase> = settings.quick
     ? [{ subscribers: 100, stores: 1, seconds: 2 }]
     : [
         ...[20, 100, 500, 2_000, 5_000].map((subscribers) => ({ subscribers, stores: 1, seconds: 4 })),
@@ -55,5 +60,5 @@ export const fanout: Scenario = (settings) => {
         // Well below what goes, for a minute: does the delay grow?
         { subscribers: 100, stores: 1, seconds: 60, rate: 100 }
       ]
-  return cases.map((it) => makeBenchmark(settings, it))
+  return cases.map((it) => fanoutBenchmark(settings, it))
 }

@@ -5,6 +5,7 @@ import { idle } from "./idle.ts"
 import { ingest } from "./ingest.ts"
 import { micro } from "./micro.ts"
 import type { Scenario } from "./scenario.ts"
+import { stock } from "./stock.ts"
 
 /** Everything that is measured, in the order of the report. */
-export const scenarios: ReadonlyArray<Scenario> = [ingest, fanout, bootstrap, idle, growth, micro]
+export const scenarios: ReadonlyArray<Scenario> = [ingest, fanout, stock, bootstrap, idle, growth, micro]
