@@ -33,7 +33,7 @@ it.each([
   await Effect.runPromise(
     FeedStore.use(lookUp).pipe(Effect.provide(kyselyBackend({ db, dialect: "sqlite" }).layer), Effect.orDie)
   )
-  const selects = queries.filter((query) => query.sql.includes("bucket ="))
+  const selects = queries.filter((query) => query.sql.includes("bucket = p.bucket"))
   expect(selects.length).toBeGreaterThan(0)
   for (const query of selects) {
     const { rows } = await db.executeQuery<{ readonly detail: string }>({
@@ -41,9 +41,12 @@ it.each([
       sql: `explain query plan ${query.sql}`
     })
     const details = rows.map(({ detail }) => detail)
-    const scans = details.filter((detail) => detail.includes("eventlog_entries"))
+    const scans = details.filter((detail) => detail.includes(" eventlog_entries "))
     expect(scans.length).toBeGreaterThan(0)
     for (const scan of scans) expect(scan).toContain(`INDEX ${index} `)
+    for (const fetch of details.filter((detail) => detail.includes(" e "))) {
+      expect(fetch).toContain("(store=? AND sequence=?)")
+    }
     expect(details.filter((detail) => detail.includes("TEMP B-TREE"))).toEqual([])
   }
 })

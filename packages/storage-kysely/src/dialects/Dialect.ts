@@ -1,5 +1,5 @@
 import type { ColumnDataType, Kysely, RawBuilder } from "kysely"
-import type { Tables } from "../schema/tables.ts"
+import type { BigInteger, Tables } from "../schema/tables.ts"
 
 /** A handle that runs statements: the user's database, or a transaction on it. Its own tables don't matter here. */
 export type Connection = Kysely<unknown>
@@ -40,6 +40,18 @@ export interface Probe {
 export type ProbeSql = { readonly [Name in keyof Probe]: RawBuilder<Probe[Name]> } & {
   readonly index: RawBuilder<number>
 }
+
+/** Where an entry is that a probe found, and what it weighs against the limits. */
+export interface PlaceRow {
+  /** The probe's index. */
+  readonly probe: number
+  readonly sequence: BigInteger
+  readonly entry_id: Uint8Array
+  readonly bytes: number
+}
+
+/** Selects the given columns of the entries that a probe finds. */
+export type SelectPlaces = <Row>(probe: ProbeSql, columns: RawBuilder<Row>) => RawBuilder<Row>
 
 /** The index that a bucket's entries are read along, behind store and bucket, and from which end. */
 export interface BucketIndex {
@@ -119,11 +131,18 @@ export interface Dialect {
   ) => RawBuilder<Row>
   /** How many probes a statement may have at most. */
   readonly maxProbes: number
-  /** The rows of a select for each probe, which puts out the probe's index too. */
+  /** The row of a select without a `from`, for each probe; it puts out the probe's index too. */
   readonly forEachProbe: <Row>(
     probes: ReadonlyArray<Probe>,
     select: (probe: ProbeSql) => RawBuilder<Row>
   ) => RawBuilder<Row>
+  /** Where the entries are that a select finds for each probe. It selects from the entries of one store, and has an order and a limit. */
+  readonly findPlaces: (
+    entries: RawBuilder<unknown>,
+    store: RawBuilder<unknown>,
+    probes: ReadonlyArray<Probe>,
+    select: SelectPlaces
+  ) => RawBuilder<PlaceRow>
   /**
    * How to say that a probe's bucket is read along an index, so that no other one is taken because it has the order too: a
    * look at a bucket may cost what the bucket holds at most, and not what the store holds.

@@ -1,6 +1,7 @@
 import { sql } from "kysely"
 import { codeOf, isNetworkFailure } from "./connectionFailures.ts"
 import type { Dialect, Failure } from "./Dialect.ts"
+import { findPlacesBy } from "./findPlaces.ts"
 import { appendInTransaction } from "./mysqlAppend.ts"
 import { scanEqualBucket } from "./scanBucket.ts"
 import { selectAtList } from "./selectAt.ts"
@@ -86,8 +87,8 @@ export const mysql: Dialect = {
   append: appendInTransaction,
   selectAt: selectAtList,
   maxProbes: 100,
-  // Without a select around it, which would be a temporary table for each.
-  forEachProbe: unionAll((select) => sql`(${select})`),
+  forEachProbe: unionAll,
+  findPlaces: findPlacesBy(unionAll),
   scanBucket: scanEqualBucket,
   singleConnection: false,
   // A transaction has no settings of its own: the session's are lowered, and put back, since the connection is the app's.

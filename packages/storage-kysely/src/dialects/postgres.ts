@@ -4,6 +4,7 @@ import type { BigInteger } from "../schema/tables.ts"
 import { codeOf, isNetworkFailure } from "./connectionFailures.ts"
 import { createIndexIfNotExists } from "./createIndex.ts"
 import type { Dialect, Failure, Probe } from "./Dialect.ts"
+import { findPlacesBy } from "./findPlaces.ts"
 import { insertOnConflictDoNothing } from "./insertNew.ts"
 import { packEntries } from "./packEntries.ts"
 
@@ -138,6 +139,7 @@ export const postgres: Dialect = {
   selectAt,
   maxProbes: 10_000,
   forEachProbe,
+  findPlaces: findPlacesBy(forEachProbe),
   scanBucket,
   singleConnection: false,
   beginHandlers: (_tables, _storeId, leaseMillis) => {

@@ -7,7 +7,7 @@ import { insertOnConflictDoNothing } from "./insertNew.ts"
 import { packEntries } from "./packEntries.ts"
 import { scanEqualBucket } from "./scanBucket.ts"
 import { selectAtList } from "./selectAt.ts"
-import { unionAll } from "./unionAll.ts"
+import { findPlaces, forEachProbe } from "./sqliteProbes.ts"
 
 /**
  * One statement: it takes the write lock when it begins and commits when it ends, so nobody ever waits for a transaction
@@ -52,8 +52,9 @@ export const sqlite: Dialect = {
   insertNew: insertOnConflictDoNothing,
   append,
   selectAt: selectAtList,
-  maxProbes: 100,
-  forEachProbe: unionAll((select) => sql`select * from (${select})`),
+  maxProbes: 10_000,
+  forEachProbe,
+  findPlaces,
   scanBucket: scanEqualBucket,
   singleConnection: true,
   // A transaction that begins by reading can't write once another process has: so it begins by writing.

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from "kysely"
+import { sql } from "kysely"
 import type { Dialect, Probe, ProbeSql } from "./Dialect.ts"
 
 const valuesOf = ({ afterId, bucket, fromSequence, maxTransportOnly, toSequence }: Probe, index: number): ProbeSql => ({
@@ -11,13 +11,11 @@ const valuesOf = ({ afterId, bucket, fromSequence, maxTransportOnly, toSequence 
 })
 
 /**
- * `Dialect.forEachProbe` where a select can't depend on a row beside it: one select for each, put together. `enclose` is
- * how a select with an order and a limit of its own becomes a part of a union.
+ * `Dialect.forEachProbe` where a select can't depend on a row beside it: one select for each, put together, and no select
+ * around any of them, which would be a temporary table for each.
  */
-export const unionAll =
-  (enclose: <Row>(select: RawBuilder<Row>) => RawBuilder<Row>): Dialect["forEachProbe"] =>
-  <Row>(probes: ReadonlyArray<Probe>, select: (probe: ProbeSql) => RawBuilder<Row>) =>
-    sql<Row>`${sql.join(
-      probes.map((probe, index) => enclose(select(valuesOf(probe, index)))),
-      sql` union all `
-    )}`
+export const unionAll: Dialect["forEachProbe"] = (probes, select) =>
+  sql.join(
+    probes.map((probe, index) => sql`(${select(valuesOf(probe, index))})`),
+    sql` union all `
+  )

@@ -3,10 +3,13 @@ import { Effect } from "effect"
 import { type RawBuilder, sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
 import { chunksOf, ownBytes, toNumber } from "../database/values.ts"
-import type { BucketIndex, ProbeSql } from "../dialects/Dialect.ts"
-import type { BigInteger } from "../schema/tables.ts"
+import type { BucketIndex, PlaceRow, Probe } from "../dialects/Dialect.ts"
+import type { Tables } from "../schema/tables.ts"
 import { entryColumns, toFeedEntry } from "./entries.ts"
-import { findInRanges, type ProbeRow } from "./probes.ts"
+import { findInRanges } from "./probes.ts"
+
+/** What the other tables call the store. */
+const storeOf = ({ stores }: Tables, storeId: StoreId) => sql`(select id from ${stores} where store_id = ${storeId})`
 
 const operation = "FeedStore.bucket"
 
@@ -16,12 +19,6 @@ type Order = BucketSelection["order"]
 interface Place {
   readonly sequence: number
   readonly id: Uint8Array
-  readonly bytes: number
-}
-
-interface PlaceRow extends ProbeRow {
-  readonly sequence: BigInteger
-  readonly entry_id: Uint8Array
   readonly bytes: number
 }
 
@@ -42,16 +39,18 @@ const compare: Record<Order, (a: Place, b: Place) => number> = {
   newest: (a, b) => Buffer.compare(b.id, a.id)
 }
 
-/** The first places of a probe. */
-const selectPlaces =
+/** Finds the first places of each probe. */
+const findPlaces =
   ({ dialect, tables }: Database, storeId: StoreId, { maxEntries, order }: BucketSelection) =>
-  (probe: ProbeSql): RawBuilder<PlaceRow> => {
-    const scan = dialect.scanBucket(indexes[order], probe)
-    return sql`
-      select ${probe.index} as probe, sequence, entry_id, bytes from ${tables.entries}
-      where store = (select id from ${tables.stores} where store_id = ${storeId}) and ${scan.condition}
-      and transport_only <= ${probe.maxTransportOnly}
-      order by ${scan.order} limit ${maxEntries}`
+  (probes: ReadonlyArray<Probe>): RawBuilder<PlaceRow> => {
+    const store = storeOf(tables, storeId)
+    return dialect.findPlaces(tables.entries, store, probes, (probe, columns) => {
+      const scan = dialect.scanBucket(indexes[order], probe)
+      return sql`
+        select ${columns} from ${tables.entries} where store = ${store} and ${scan.condition}
+        and transport_only <= ${probe.maxTransportOnly}
+        order by ${scan.order} limit ${maxEntries}`
+    })
   }
 
 /** The first of the places, of all events of a range, that fit the limits together. */
@@ -74,7 +73,7 @@ const fetchEntries = Effect.fnUntraced(function* (
   sequences: ReadonlyArray<number>
 ): Effect.fn.Return<ReadonlyMap<number, FeedEntry>, StorageError> {
   const { connection, dialect, tables } = database
-  const store = sql`(select id from ${tables.stores} where store_id = ${storeId})`
+  const store = storeOf(tables, storeId)
   const entries = new Map<number, FeedEntry>()
   for (const chunk of chunksOf(sequences, maxFetched)) {
     yield* attempt(database, operation, async () => {
@@ -96,7 +95,7 @@ export const bucket = Effect.fnUntraced(function* (
   ranges: ReadonlyArray<BucketRange>,
   selection: BucketSelection
 ): Effect.fn.Return<ReadonlyArray<ReadonlyArray<FeedEntry>>, StorageError> {
-  const found = yield* findInRanges(database, operation, ranges, selectPlaces(database, storeId, selection), toPlace)
+  const found = yield* findInRanges(database, operation, ranges, findPlaces(database, storeId, selection), toPlace)
   const taken = found.map((places) => take(places, selection))
   const sequences = new Set(taken.flatMap((places) => places.map(({ sequence }) => sequence)))
   const entries = yield* fetchEntries(database, storeId, Array.from(sequences))

@@ -50,6 +50,12 @@ export const bucketBounds = (
   ranges: ReadonlyArray<BucketRange>
 ): Effect.Effect<ReadonlyArray<BucketBounds | undefined>, StorageError> =>
   Effect.map(
-    findInRanges(database, "FeedStore.bucketBounds", ranges, selectBounds(database, storeId), toBounds),
+    findInRanges(
+      database,
+      "FeedStore.bucketBounds",
+      ranges,
+      (probes) => database.dialect.forEachProbe(probes, selectBounds(database, storeId)),
+      toBounds
+    ),
     (found) => found.map(join)
   )

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { RawBuilder } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
 import { chunksOf, toBuffer } from "../database/values.ts"
-import type { Probe, ProbeSql } from "../dialects/Dialect.ts"
+import type { Probe } from "../dialects/Dialect.ts"
 import { bucketOf } from "./bucketOf.ts"
 
 const everyId = Buffer.alloc(0)
@@ -24,22 +24,19 @@ export interface ProbeRow {
   readonly probe: number
 }
 
-/** What a select finds for each range, all of the range's events together, in few statements. */
+/** What a statement finds for each range, all of the range's events together, in few statements. */
 export const findInRanges = Effect.fnUntraced(function* <Row extends ProbeRow, A>(
   database: Database,
   operation: string,
   ranges: ReadonlyArray<BucketRange>,
-  select: (probe: ProbeSql) => RawBuilder<Row>,
+  statementFor: (probes: ReadonlyArray<Probe>) => RawBuilder<Row>,
   decode: (row: Row) => A
 ): Effect.fn.Return<ReadonlyArray<ReadonlyArray<A>>, StorageError> {
   const { connection, dialect } = database
   const found = ranges.map((): Array<A> => [])
   const probes = ranges.flatMap((range, index) => probesOf(range).map((probe) => ({ index, probe })))
   for (const chunk of chunksOf(probes, dialect.maxProbes)) {
-    const statement = dialect.forEachProbe(
-      chunk.map(({ probe }) => probe),
-      select
-    )
+    const statement = statementFor(chunk.map(({ probe }) => probe))
     const rows = yield* attempt(database, operation, async () => {
       const { rows } = await statement.execute(connection)
       return rows.map((row) => ({ index: chunk[Number(row.probe)]?.index, value: decode(row) }))
