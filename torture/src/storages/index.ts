@@ -1,4 +1,5 @@
 import { openMemory } from "./memory.ts"
+import { openMysql } from "./mysql.ts"
 import { openPostgres } from "./postgres.ts"
 import { openRedis } from "./redis.ts"
 import { openSqlite } from "./sqlite.ts"
@@ -9,5 +10,6 @@ export const storages = {
   memory: openMemory,
   sqlite: openSqlite,
   postgres: openPostgres,
+  mysql: openMysql,
   redis: openRedis
 } satisfies Record<string, OpenStorage>
