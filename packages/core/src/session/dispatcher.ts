@@ -110,26 +110,28 @@ class Dispatcher implements Conversation {
     this.outbound.end()
   }
 
-  readonly greet: Effect.Effect<void> = Effect.suspend(() => this.services.remoteId).pipe(
-    Effect.flatMap((remoteId) => {
-      const { access, limits, sessionAuth } = this.services
-      this.remoteId = remoteId
-      this.proofs = sessionAuth === "required" ? new Proofs(remoteId, access, limits) : undefined
-      this.requests = new Requests({
-        ...this.services,
-        submit: this.services.ingest.submit,
-        subscriptions: this.subscriptions,
-        proofs: this.proofs
-      })
-      return this.hello(remoteId)
-    }),
-    Effect.catchCause((cause) =>
-      Effect.andThen(
-        Effect.logError("A connection could not be greeted", cause),
-        Effect.sync(() => this.peer.close(1013, "The storage is unavailable"))
+  get greet(): Effect.Effect<void> {
+    return Effect.suspend(() => this.services.remoteId).pipe(
+      Effect.flatMap((remoteId) => {
+        const { access, limits, sessionAuth } = this.services
+        this.remoteId = remoteId
+        this.proofs = sessionAuth === "required" ? new Proofs(remoteId, access, limits) : undefined
+        this.requests = new Requests({
+          ...this.services,
+          submit: this.services.ingest.submit,
+          subscriptions: this.subscriptions,
+          proofs: this.proofs
+        })
+        return this.hello(remoteId)
+      }),
+      Effect.catchCause((cause) =>
+        Effect.andThen(
+          Effect.logError("A connection could not be greeted", cause),
+          Effect.sync(() => this.peer.close(1013, "The storage is unavailable"))
+        )
       )
     )
-  )
+  }
 
   handleFrame(frame: Uint8Array): Effect.Effect<void> {
     if (!this.isTrusted && frame.byteLength > this.services.limits.maxUnprovedFrameBytes) {
@@ -217,14 +219,13 @@ class Dispatcher implements Conversation {
   }
 
   /** Proves a key; the answer carries the challenge for the next one. */
-  private readonly authenticate = Effect.fnUntraced(function* (
-    this: Dispatcher,
-    message: typeof Authenticate.Type
-  ): Effect.fn.Return<void, DomainError> {
-    yield* this.requests!.accept(yield* this.requests!.verify(message))
-    const challenge = yield* this.proofs!.issue(this.services.now())
-    this.outbound.send({ _tag: "Authenticated", publicKey: message.publicKey, challenge })
-  })
+  private authenticate(message: typeof Authenticate.Type): Effect.Effect<void, DomainError> {
+    return Effect.gen({ self: this }, function* () {
+      yield* this.requests!.accept(yield* this.requests!.verify(message))
+      const challenge = yield* this.proofs!.issue(this.services.now())
+      this.outbound.send({ _tag: "Authenticated", publicKey: message.publicKey, challenge })
+    })
+  }
 
   private handleWrite(message: Message<"WriteEntries">, bytes: number): Effect.Effect<void> {
     const release = () => this.peer.inbound.release(bytes)
@@ -259,11 +260,13 @@ class Dispatcher implements Conversation {
    * A proof uses the challenge up. A successful one was answered with the next; after a failed one the peer gets a new
    * `Hello`, unless it failed so often that it must be guessing.
    */
-  private readonly challengeAgain: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.proofs === undefined || this.proofs.hasChallenge || this.peer.isEnded()) return Effect.void
-    if (this.proofs.isExhausted) return this.close(1008, "Too many proofs failed")
-    return this.hello(this.proofs.remoteId)
-  })
+  private get challengeAgain(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.proofs === undefined || this.proofs.hasChallenge || this.peer.isEnded()) return Effect.void
+      if (this.proofs.isExhausted) return this.close(1008, "Too many proofs failed")
+      return this.hello(this.proofs.remoteId)
+    })
+  }
 
   /** Performs a request if one may be taken now, and answers its failure with an `Error`. */
   private answer(

@@ -93,12 +93,16 @@ export class Outflow {
   readonly ready = (): boolean => this.queuedBytes() < this.limits.outboundHighWaterBytes
 
   /** Waits until there is room. */
-  readonly drained: Effect.Effect<void> = Effect.suspend(() => (this.isBlind ? this.shown : this.poll(firstPollMillis)))
+  get drained(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.isBlind ? this.shown() : this.poll(firstPollMillis)))
+  }
 
-  private readonly shown: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.ready()) return resume(Effect.void)
-    this.waiting.push(() => resume(Effect.void))
-  })
+  private shown(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      if (this.ready()) return resume(Effect.void)
+      this.waiting.push(() => resume(Effect.void))
+    })
+  }
 
   private poll(millis: number): Effect.Effect<void> {
     if (this.queuedBytes() <= this.limits.outboundHighWaterBytes / 2) return Effect.void

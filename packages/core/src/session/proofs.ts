@@ -76,33 +76,30 @@ export class Proofs {
   }
 
   /** Verifies an answer to the challenge, which is used up by it. */
-  readonly verify = Effect.fnUntraced(function* (
-    this: Proofs,
-    request: Omit<typeof Authenticate.Type, "_tag">,
-    now: number
-  ): Effect.fn.Return<IdentityClaim, RequestError> {
-    const challenge = this.take(now)
-    if (challenge === undefined) return yield* this.fail("There is no challenge in force; answer the new one")
-    if (!this.claims.has(request.publicKey) && this.claims.size >= this.limits.maxKeys) {
-      return yield* new RequestError({
-        reason: "Limit",
-        message: `A connection may prove ${this.limits.maxKeys} keys`
-      })
-    }
-    if (!(yield* this.isSigned(request, challenge))) return yield* this.fail("The signature does not verify")
-    return { publicKey: request.publicKey, signingPublicKey: request.signingPublicKey }
-  })
+  verify(request: Omit<typeof Authenticate.Type, "_tag">, now: number): Effect.Effect<IdentityClaim, RequestError> {
+    return Effect.gen({ self: this }, function* () {
+      const challenge = this.take(now)
+      if (challenge === undefined) return yield* this.fail("There is no challenge in force; answer the new one")
+      if (!this.claims.has(request.publicKey) && this.claims.size >= this.limits.maxKeys) {
+        return yield* new RequestError({
+          reason: "Limit",
+          message: `A connection may prove ${this.limits.maxKeys} keys`
+        })
+      }
+      if (!(yield* this.isSigned(request, challenge))) return yield* this.fail("The signature does not verify")
+      return { publicKey: request.publicKey, signingPublicKey: request.signingPublicKey }
+    })
+  }
 
   /** Accepts a key that was verified, if it may be used here. */
-  readonly accept = Effect.fnUntraced(function* (
-    this: Proofs,
-    claim: IdentityClaim
-  ): Effect.fn.Return<void, AccessError> {
-    const known = this.claims.get(claim.publicKey)
-    if (known !== undefined && bytesEqual(known.signingPublicKey, claim.signingPublicKey)) return
-    yield* this.access.prove(claim).pipe(Effect.tapError((error) => Effect.sync(() => this.count(error))))
-    this.claims.set(claim.publicKey, claim)
-  })
+  accept(claim: IdentityClaim): Effect.Effect<void, AccessError> {
+    return Effect.gen({ self: this }, function* () {
+      const known = this.claims.get(claim.publicKey)
+      if (known !== undefined && bytesEqual(known.signingPublicKey, claim.signingPublicKey)) return
+      yield* this.access.prove(claim).pipe(Effect.tapError((error) => Effect.sync(() => this.count(error))))
+      this.claims.set(claim.publicKey, claim)
+    })
+  }
 
   private take(now: number): Uint8Array | undefined {
     const challenge = this.current(now)

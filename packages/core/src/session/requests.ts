@@ -46,28 +46,26 @@ export class Requests {
   }
 
   /** Verifies that the peer holds the keys which it names. That grants nothing yet: `accept` does. */
-  readonly verify = Effect.fnUntraced(function* (
-    this: Requests,
-    request: Omit<typeof Authenticate.Type, "_tag">
-  ): Effect.fn.Return<IdentityClaim, DomainError> {
-    const { now, proofs } = this.context
-    if (proofs === undefined) return yield* notNeeded()
-    return yield* proofs.verify(request, now())
-  })
+  verify(request: Omit<typeof Authenticate.Type, "_tag">): Effect.Effect<IdentityClaim, DomainError> {
+    return Effect.gen({ self: this }, function* () {
+      const { now, proofs } = this.context
+      if (proofs === undefined) return yield* notNeeded()
+      return yield* proofs.verify(request, now())
+    })
+  }
 
   /** Lets the connection act with a key that was verified. */
-  readonly accept = Effect.fnUntraced(function* (
-    this: Requests,
-    claim: IdentityClaim
-  ): Effect.fn.Return<void, DomainError> {
-    const { proofs } = this.context
-    if (proofs === undefined) return yield* notNeeded()
-    this.granting = claim.publicKey
-    yield* proofs.accept(claim)
-    if (this.granting === claim.publicKey) return
-    proofs.revoke(claim.publicKey)
-    return yield* accessChanged()
-  })
+  accept(claim: IdentityClaim): Effect.Effect<void, DomainError> {
+    return Effect.gen({ self: this }, function* () {
+      const { proofs } = this.context
+      if (proofs === undefined) return yield* notNeeded()
+      this.granting = claim.publicKey
+      yield* proofs.accept(claim)
+      if (this.granting === claim.publicKey) return
+      proofs.revoke(claim.publicKey)
+      return yield* accessChanged()
+    })
+  }
 
   /**
    * Accepts a batch: it is checked, authorized and queued when this returns, in the order of the requests; the answer
@@ -75,51 +73,53 @@ export class Requests {
    *
    * @param answered called when the batch was written or failed, unless this effect fails
    */
-  readonly write = Effect.fnUntraced(function* (
-    this: Requests,
+  write(
     request: Pick<typeof WriteEntries.Type, "publicKey" | "entries">,
     answered: (exit: Exit.Exit<Written, WriteError>) => void,
     isMeant = anyStore
-  ): Effect.fn.Return<void, DomainError> {
-    const { access, limits, now, submit } = this.context
-    const { entries, publicKey } = request
-    yield* this.requireProof(publicKey)
-    const flaw = checkEntries(entries, limits, now())
-    if (flaw !== undefined) return yield* flaw
-    const storeId = yield* access.write(publicKey, entries)
-    if (!isMeant(storeId)) return yield* otherStore()
-    if (this.pending >= limits.maxPendingWrites) yield* this.room
-    this.pending++
-    submit({ storeId, entries, author: publicKey, transportOnly: false }, (exit) => {
-      this.pending--
-      this.waiting.shift()?.()
-      answered(exit)
+  ): Effect.Effect<void, DomainError> {
+    return Effect.gen({ self: this }, function* () {
+      const { access, limits, now, submit } = this.context
+      const { entries, publicKey } = request
+      yield* this.requireProof(publicKey)
+      const flaw = checkEntries(entries, limits, now())
+      if (flaw !== undefined) return yield* flaw
+      const storeId = yield* access.write(publicKey, entries)
+      if (!isMeant(storeId)) return yield* otherStore()
+      if (this.pending >= limits.maxPendingWrites) yield* this.room
+      this.pending++
+      submit({ storeId, entries, author: publicKey, transportOnly: false }, (exit) => {
+        this.pending--
+        this.waiting.shift()?.()
+        answered(exit)
+      })
     })
-  })
+  }
 
   /** Opens a subscription, which may take the place of the key's former one: `Subscriptions.start`. */
-  readonly subscribe = Effect.fnUntraced(function* (
-    this: Requests,
+  subscribe(
     request: Pick<typeof RequestChanges.Type, "publicKey" | "startSequence">,
     isMeant = anyStore
-  ): Effect.fn.Return<OpenedSubscription & { readonly storeId: StoreId }, DomainError> {
-    const { access, feed, limits, subscriptions } = this.context
-    const { publicKey, startSequence } = request
-    yield* this.requireProof(publicKey)
-    this.granting = publicKey
-    if (!subscriptions.has(publicKey) && subscriptions.size >= limits.maxSubscriptions) {
-      return yield* new RequestError({
-        reason: "Limit",
-        message: `A connection may have ${limits.maxSubscriptions} subscriptions`
-      })
-    }
-    const storeId = yield* access.read(publicKey)
-    if (!isMeant(storeId)) return yield* otherStore()
-    const opened = yield* feed.open(storeId, startSequence)
-    if (subscriptions.isEnded) return yield* shuttingDown()
-    if (this.granting !== publicKey) return yield* accessChanged()
-    return { ...opened, storeId }
-  })
+  ): Effect.Effect<OpenedSubscription & { readonly storeId: StoreId }, DomainError> {
+    return Effect.gen({ self: this }, function* () {
+      const { access, feed, limits, subscriptions } = this.context
+      const { publicKey, startSequence } = request
+      yield* this.requireProof(publicKey)
+      this.granting = publicKey
+      if (!subscriptions.has(publicKey) && subscriptions.size >= limits.maxSubscriptions) {
+        return yield* new RequestError({
+          reason: "Limit",
+          message: `A connection may have ${limits.maxSubscriptions} subscriptions`
+        })
+      }
+      const storeId = yield* access.read(publicKey)
+      if (!isMeant(storeId)) return yield* otherStore()
+      const opened = yield* feed.open(storeId, startSequence)
+      if (subscriptions.isEnded) return yield* shuttingDown()
+      if (this.granting !== publicKey) return yield* accessChanged()
+      return { ...opened, storeId }
+    })
+  }
 
   /** The access of a key changed: what is just being granted to it is not. */
   accessChanged(publicKey: string): void {
@@ -130,26 +130,27 @@ export class Requests {
    * Asks again whether the connection's keys, or one of them, may still do what they were granted, and tells of those
    * that may not. An outage takes nothing away, and neither does an answer about what was replaced meanwhile.
    */
-  readonly reauthorize = Effect.fnUntraced(function* (
-    this: Requests,
+  reauthorize(
     lost: {
       readonly key: (publicKey: string, error: DomainError) => void
       readonly subscription: (publicKey: string, error: DomainError) => void
     },
     only?: string | undefined
-  ): Effect.fn.Return<void> {
-    const { proofs, subscriptions } = this.context
-    const isMeant = ({ publicKey }: { readonly publicKey: string }) => only === undefined || only === publicKey
-    for (const claim of proofs?.all().filter(isMeant) ?? []) {
-      const error = yield* refusalOf(this.checkBinding(claim))
-      if (error !== undefined && proofs?.get(claim.publicKey) === claim) lost.key(claim.publicKey, error)
-    }
-    for (const subscription of subscriptions.all().filter(isMeant)) {
-      const error = yield* refusalOf(this.checkReading(subscription))
-      const { publicKey } = subscription
-      if (error !== undefined && subscriptions.get(publicKey) === subscription) lost.subscription(publicKey, error)
-    }
-  })
+  ): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const { proofs, subscriptions } = this.context
+      const isMeant = ({ publicKey }: { readonly publicKey: string }) => only === undefined || only === publicKey
+      for (const claim of proofs?.all().filter(isMeant) ?? []) {
+        const error = yield* refusalOf(this.checkBinding(claim))
+        if (error !== undefined && proofs?.get(claim.publicKey) === claim) lost.key(claim.publicKey, error)
+      }
+      for (const subscription of subscriptions.all().filter(isMeant)) {
+        const error = yield* refusalOf(this.checkReading(subscription))
+        const { publicKey } = subscription
+        if (error !== undefined && subscriptions.get(publicKey) === subscription) lost.subscription(publicKey, error)
+      }
+    })
+  }
 
   private checkReading({ publicKey, storeId }: ActiveSubscription): Effect.Effect<void, AccessError> {
     return Effect.flatMap(this.context.access.read(publicKey), (current) =>
@@ -168,9 +169,11 @@ export class Requests {
     return proofs === undefined || proofs.get(publicKey) !== undefined ? Effect.void : Effect.fail(notProved(publicKey))
   }
 
-  private readonly room: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    this.waiting.push(() => resume(Effect.void))
-  })
+  private get room(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      this.waiting.push(() => resume(Effect.void))
+    })
+  }
 }
 
 /** What a check refused, if it did. */

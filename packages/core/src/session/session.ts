@@ -148,8 +148,10 @@ export class Session implements TransportListener {
     return Effect.andThen(this.conversation.handleFrame(frame), this.work)
   })
 
-  private readonly flushed: Effect.Effect<void> = Effect.suspend(() => {
-    const isFlushed = !this.working && this.conversation.isIdle
-    return this.ended || isFlushed ? Effect.void : Effect.andThen(Effect.sleep(flushPollMillis), this.flushed)
-  })
+  private get flushed(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const isFlushed = !this.working && this.conversation.isIdle
+      return this.ended || isFlushed ? Effect.void : Effect.andThen(Effect.sleep(flushPollMillis), this.flushed)
+    })
+  }
 }
