@@ -1,4 +1,4 @@
-import { decodeRequestUnencrypted, encodeRemoteEntry, encodeRequestUnencrypted } from "@eventlog-server/core/protocol"
+import { decodeRequestUnencrypted, encodeRemoteEntries, encodeRequestUnencrypted } from "@eventlog-server/core/protocol"
 import { Effect, Result } from "effect"
 import { EventLogMessage } from "effect/eventlog"
 import { Packr, Unpackr } from "msgpackr"
@@ -12,9 +12,9 @@ const packr = new Packr({ useRecords: false, variableMapSize: true })
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" })
 const { ChangesRpc, StoreId, WriteEntriesUnencrypted } = EventLogMessage
 
-/** Encodes a batch for subscribers, each entry by itself as the feed does. */
+/** Encodes a page for subscribers, as the feed does. */
 export const encode = () => {
-  for (const { entry, remoteSequence } of remoteEntries) encodeRemoteEntry(remoteSequence, entry)
+  encodeRemoteEntries(remoteEntries)
   return size
 }
 

@@ -33,7 +33,7 @@ export const micro: Scenario = ({ quick, ...settings }) => {
   })
   return [
     make("encode", [
-      ["ours", "encodeRemoteEntry", "encode"],
+      ["ours", "encodeRemoteEntries", "encode"],
       ["peer", "effect's ChangesRpc", "encode-effect"],
       ["limit", "msgpackr", "encode-msgpackr"]
     ]),

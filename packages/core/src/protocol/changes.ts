@@ -1,14 +1,5 @@
-import type { EventJournal } from "effect/eventlog"
 import { encodeResponseUnencrypted } from "./codec.ts"
-import { pack } from "./msgpack.ts"
-import { remoteEntry } from "./shapes.ts"
-
-/**
- * One element of `Changes.entries`, encoded for every subscriber of a store: `changesMessage` puts the encodings
- * together. The bytes are the caller's.
- */
-export const encodeRemoteEntry = (remoteSequence: number, entry: EventJournal.Entry): Uint8Array =>
-  pack(remoteEntry.write({ remoteSequence, entry }))
+import type { EncodedEntries } from "./remoteEntries.ts"
 
 /** Everything of a subscription's `Changes` that comes before its entries: the same for each of its messages. */
 export const changesPrefix = (subscription: {
@@ -33,25 +24,15 @@ const arrayHeader = (length: number): Uint8Array => {
 }
 
 /**
- * The frame of a `Changes` with the entries `slices[from]` to `slices[to - 1]`: the same bytes that
+ * The frame of a `Changes` with the entries from the one at index `from` on: the same bytes that
  * `encodeResponseUnencrypted` gives for it.
  */
-export const changesMessage = (
-  prefix: Uint8Array,
-  slices: ReadonlyArray<Uint8Array>,
-  from: number,
-  to: number
-): Uint8Array => {
-  const header = arrayHeader(to - from)
-  let size = prefix.length + header.length
-  for (let index = from; index < to; index++) size += slices[index]!.length
-  const frame = new Uint8Array(size)
+export const changesMessage = (prefix: Uint8Array, { bytes, offsets }: EncodedEntries, from: number): Uint8Array => {
+  const header = arrayHeader(offsets.length - 1 - from)
+  const entries = bytes.subarray(offsets[from])
+  const frame = new Uint8Array(prefix.length + header.length + entries.length)
   frame.set(prefix)
   frame.set(header, prefix.length)
-  let offset = prefix.length + header.length
-  for (let index = from; index < to; index++) {
-    frame.set(slices[index]!, offset)
-    offset += slices[index]!.length
-  }
+  frame.set(entries, prefix.length + header.length)
   return frame
 }

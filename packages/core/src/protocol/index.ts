@@ -1,4 +1,4 @@
-export { changesMessage, changesPrefix, encodeRemoteEntry } from "./changes.ts"
+export { changesMessage, changesPrefix } from "./changes.ts"
 export { ChunkError, ChunkJoiner, chunkBytes, chunkOverheadBytes, splitMessage } from "./chunks.ts"
 export {
   DecodeError,
@@ -31,3 +31,4 @@ export {
   subprotocol,
   WriteEntries
 } from "./messages.ts"
+export { type EncodedEntries, encodeRemoteEntries } from "./remoteEntries.ts"

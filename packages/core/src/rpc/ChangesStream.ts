@@ -14,7 +14,7 @@ interface Sent {
 export interface ChangesStreamOptions {
   readonly outflow: Outflow
   readonly limits: Pick<Limits, "outboundHighWaterBytes">
-  readonly encodePage: PageEncoder
+  readonly encodePage: PageEncoder<ReadonlyArray<Uint8Array>>
   /** The frame around the values of a `Chunk`. */
   readonly frame: (values: Uint8Array) => Uint8Array
 }
@@ -37,7 +37,7 @@ export class ChangesStream implements Sink {
 
   readonly deliver = (page: Page, from: number): void => {
     const { encodePage } = this.options
-    const values = from === 0 ? page.encodedWhole(encodePage) : encodePage(page.entries.slice(from))
+    const values = from === 0 ? page.encoded(encodePage) : encodePage(page.entries.slice(from))
     this.pending = this.pending.concat(values)
     this.pump()
   }

@@ -20,7 +20,7 @@ import type { Wire } from "./wire.ts"
 export interface RpcServices extends ConversationServices {
   readonly wire: Wire
   /** One function for the whole server: each page is encoded once for all connections. */
-  readonly encodePage: PageEncoder
+  readonly encodePage: PageEncoder<ReadonlyArray<Uint8Array>>
 }
 
 /** What there is once the server is known. */

@@ -17,7 +17,7 @@ export interface StreamsOptions {
   readonly outflow: Outflow
   readonly limits: Limits
   readonly wire: Wire
-  readonly encodePage: PageEncoder
+  readonly encodePage: PageEncoder<ReadonlyArray<Uint8Array>>
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   /** Called when a stream is over, but not when its client ended it or the connection did. */
   readonly onOver: (id: Call["id"], publicKey: string, cause: Cause.Cause<StoreErasedError | RequestError>) => void

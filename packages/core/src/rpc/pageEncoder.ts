@@ -18,7 +18,7 @@ const toRemoteEntry = ({ entry, remoteSequence }: FeedEntry) =>
  * It is one function for the whole server: each page is encoded once for all connections.
  */
 export const makePageEncoder =
-  (wire: Wire, onEncoded: (entries: number) => void): PageEncoder =>
+  (wire: Wire, onEncoded: (entries: number) => void): PageEncoder<ReadonlyArray<Uint8Array>> =>
   (entries) => {
     onEncoded(entries.length)
     const data = encodeEntries(entries.map(toRemoteEntry)) as Uint8Array<ArrayBuffer>

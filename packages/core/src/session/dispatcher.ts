@@ -1,13 +1,13 @@
 import { Cause, Effect, Exit, Result } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import type { EntryEncoder } from "../feed/page.ts"
+import type { PageEncoder } from "../feed/page.ts"
 import type { WriteError, Written } from "../ingest/ingest.ts"
-import { encodeRemoteEntry } from "../protocol/changes.ts"
 import { ChunkJoiner } from "../protocol/chunks.ts"
 import { decodeRequestUnencrypted } from "../protocol/codec.ts"
 import { type Correlation, type DomainError, RequestError, toErrorFrame } from "../protocol/errors.ts"
 import { announcedLimits } from "../protocol/limits.ts"
 import { type Authenticate, type ProtocolRequestUnencrypted, protocolVersion } from "../protocol/messages.ts"
+import { type EncodedEntries, encodeRemoteEntries } from "../protocol/remoteEntries.ts"
 import { makeChangesSink, tagsOf } from "./changesSink.ts"
 import type { Conversation, ConversationServices, Peer, Protocol } from "./conversation.ts"
 import { Outbound } from "./outbound.ts"
@@ -19,16 +19,16 @@ import { Subscriptions } from "./subscriptions.ts"
 /** What the dispatchers of a server share. */
 interface DispatcherServices extends ConversationServices {
   /** One function for the whole server: each page is encoded once for all connections. */
-  readonly encodeEntry: EntryEncoder
+  readonly encodeEntries: PageEncoder<EncodedEntries>
 }
 
 /** Our own protocol, as `docs/wire-protocol.md` describes it. */
 export const eventLogProtocol = (services: ConversationServices): Protocol => {
-  const encodeEntry: EntryEncoder = ({ entry, remoteSequence }) => {
-    services.onEncoded(1)
-    return encodeRemoteEntry(remoteSequence, entry)
+  const encodeEntries: PageEncoder<EncodedEntries> = (entries) => {
+    services.onEncoded(entries.length)
+    return encodeRemoteEntries(entries)
   }
-  return { limits: services.limits, converse: (peer) => new Dispatcher({ ...services, encodeEntry }, peer) }
+  return { limits: services.limits, converse: (peer) => new Dispatcher({ ...services, encodeEntries }, peer) }
 }
 
 type Message<Tag extends ProtocolRequestUnencrypted["_tag"]> = Extract<
@@ -58,7 +58,7 @@ class Dispatcher implements Conversation {
     this.subscriptions = new Subscriptions({
       begin: (subscription, head) => {
         this.outbound.send({ _tag: "Subscribed", ...tagsOf(subscription), head })
-        return makeChangesSink(this.outbound, services.encodeEntry, subscription)
+        return makeChangesSink(this.outbound, services.encodeEntries, subscription)
       },
       run: peer.run,
       onFailed: (cause, subscription) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { type EntryEncoder, Page } from "../../src/feed/page.ts"
+import { Page, type PageEncoder } from "../../src/feed/page.ts"
 import { record } from "./harness.ts"
 
 const page = new Page([7, 8, 9].map((remoteSequence) => ({ ...record(10), remoteSequence })))
@@ -21,9 +21,10 @@ describe("a page", () => {
 
   it("encodes each entry once for each encoder", () => {
     const calls: Array<number> = []
-    const encoder: EntryEncoder = ({ remoteSequence }) => {
-      calls.push(remoteSequence)
-      return Uint8Array.of(remoteSequence)
+    const encoder: PageEncoder<Uint8Array> = (entries) => {
+      const sequences = entries.map(({ remoteSequence }) => remoteSequence)
+      calls.push(...sequences)
+      return Uint8Array.from(sequences)
     }
     expect(page.encoded(encoder)).toBe(page.encoded(encoder))
     expect(calls).toEqual([7, 8, 9])
