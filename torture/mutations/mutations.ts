@@ -37,8 +37,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a device's own entries are left out",
     by: "simulation",
     file: "core/src/session/subscriptions.ts",
-    from: "if (running.stopped) return\n        outbound.sendEncoded(",
-    to: "if (running.stopped || page.entries.every(({ author }) => author === running.publicKey)) return\n        outbound.sendEncoded("
+    from: "if (!running.stopped) sink.deliver(page, from)",
+    to: "if (!running.stopped && !page.entries.every(({ author }) => author === running.publicKey)) sink.deliver(page, from)"
   },
   {
     name: "a repeat gets a new sequence",
@@ -72,15 +72,15 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "compaction sees only what the device lacks",
     by: "simulation",
     file: "core/src/compaction/plan.ts",
-    from: "fromSequence: 1, toSequence: head }",
-    to: "fromSequence: feedEntry.remoteSequence, toSequence: head }"
+    from: "fromSequence: 1, toSequence: this.head }",
+    to: "fromSequence: entry.remoteSequence, toSequence: this.head }"
   },
   {
     name: "entries are compacted by age alone",
     by: "simulation",
     file: "core/src/compaction/plan.ts",
     from: "toSequence: Math.min(range.toSequence, (young[index]?.first ?? Number.POSITIVE_INFINITY) - 1)",
-    to: "toSequence: young[index] === undefined ? range.toSequence : head"
+    to: "toSequence: young[index] === undefined ? range.toSequence : this.head"
   },
   {
     name: "a compaction cut-off falls",
@@ -121,8 +121,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a connection may act with keys that it did not prove",
     by: "memory",
     file: "core/src/session/requests.ts",
-    from: "    yield* this.requireProof(publicKey)\n    const flaw",
-    to: "    const flaw"
+    from: "      yield* this.requireProof(publicKey)\n      const flaw",
+    to: "      const flaw"
   },
   {
     name: "the client goes on one too far after a cut",

@@ -81,10 +81,13 @@ export const startNode = Effect.fnUntraced(function* (
   leases: Leases,
   recorder: Recorder,
   /** How old entries must be to be compacted, in milliseconds: a deploy may change it. */
-  olderThan: number
+  olderThan: number,
+  /** Whether compaction is given all old entries, or the last ones alone. What comes out is the same. */
+  isGivenAll: boolean
 ) {
   const scope = yield* Scope.make()
-  const server = groupCompaction(Notes, { olderThan }, keepLast()).pipe(
+  const compact = keepLast()
+  const server = groupCompaction(Notes, { olderThan }, isGivenAll ? (input) => compact(input) : compact).pipe(
     Layer.provideMerge(layer(serverSchema, makeHandlers(state, recorder), options)),
     Layer.provide([troubledBackend(backend, state, leases).layer, layerAuthAllowAll])
   )

@@ -127,6 +127,7 @@ class SimulatedWorld implements World {
 
   readonly heal: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     for (const [index, node] of this.nodes.entries()) {
+      if (node?.state.isStuck) this.fault(`${node.state.run} goes on`, true)
       node?.state.calm()
       node?.state.resume()
       if (node === undefined) yield* this.startNode(index)
@@ -209,9 +210,10 @@ class SimulatedWorld implements World {
   }
 
   private startNode(index: number): Effect.Effect<void> {
-    const state = new NodeState(`node ${index}, life ${this.lives++}`, this.random, this.latency)
+    const life = this.lives++
+    const state = new NodeState(`node ${index}, life ${life}`, this.random, this.latency)
     return Effect.map(
-      startNode(state, this.backend, this.leases, this.recorder, this.random.pick(compactionAges)),
+      startNode(state, this.backend, this.leases, this.recorder, this.random.pick(compactionAges), life % 2 === 0),
       (node) => {
         this.nodes[index] = node
       }
