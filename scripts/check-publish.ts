@@ -95,6 +95,21 @@ const installTogether = (packages: ReadonlyArray<Packed>, folder: string): void 
   npm(folder, "install", "--silent", "--prefer-offline", "--ignore-scripts", ...tarballs, ...new Set(peers))
 }
 
+/**
+ * CommonJS in several chunks is made by a transform that puts the right side of a `??` into a function, which takes a `yield`
+ * out of its generator: in sloppy code that is a multiplication, and nothing says so.
+ */
+const refuseLostYields = (packages: ReadonlyArray<Packed>, folder: string): void => {
+  for (const { manifest } of packages) {
+    const dist = join(folder, "node_modules", manifest.name, "dist")
+    for (const file of readdirSync(dist).filter((name) => name.endsWith(".cjs"))) {
+      const lost = /\(\) => \( *\(*yield.*/.exec(readFileSync(join(dist, file), "utf8"))
+      if (lost !== null)
+        throw new Error(`${manifest.name}/dist/${file} has a yield in a function of its own: ${lost[0]}`)
+    }
+  }
+}
+
 /** Imports every entry point of the installed packages in both formats; what is ESM only needs vitest around it. */
 const importAll = (packages: ReadonlyArray<Packed>, folder: string): number => {
   const ids = packages.flatMap(({ manifest }) =>
@@ -199,6 +214,7 @@ try {
     checkTypes(packed)
   }
   installTogether(packages, folder)
+  refuseLostYields(packages, folder)
   const imported = importAll(packages, folder)
   runSuites(folder)
   syncStockClients(folder)

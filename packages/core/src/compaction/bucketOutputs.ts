@@ -81,7 +81,8 @@ export class BucketOutputs {
     const compactor = this.compactors.covering(bucket.group)
     if (compactor === undefined) return undefined
     const last = lastEntries.get(bucket)
-    return (last && (yield* this.ofLast(compactor, last))) ?? (yield* this.ofAll(compactor, bucket))
+    const outputs = last && (yield* this.ofLast(compactor, last))
+    return outputs === undefined ? yield* this.ofAll(compactor, bucket) : outputs
   })
 
   /** `undefined` where the compactor failed on them: then it is given all, and what is said of a failure holds. */
