@@ -84,12 +84,21 @@ const lowest = (range: string): string => {
   return version.split(".").concat("0", "0").slice(0, 3).join(".")
 }
 
+/** The server that Hono apps run on in this repository. */
+const honoServer = (
+  JSON.parse(readFileSync(join(root, "packages/adapter-hono/package.json"), "utf8")) as {
+    readonly devDependencies: Readonly<Record<string, string>>
+  }
+).devDependencies["@hono/node-server"]
+
 const installTogether = (packages: ReadonlyArray<Packed>, folder: string): void => {
   const names = new Set(packages.map(({ manifest }) => manifest.name))
   const peers = packages
     .flatMap(({ manifest }) => Object.entries(manifest.peerDependencies ?? {}))
     .filter(([name]) => !names.has(name))
     .map(([name, range]) => `${name}@${lowest(range)}`)
+    // Hono has no server of its own.
+    .concat(`@hono/node-server@${honoServer}`)
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }))
   const tarballs = packages.map(({ tarball }) => tarball)
   npm(folder, "install", "--silent", "--prefer-offline", "--ignore-scripts", ...tarballs, ...new Set(peers))
@@ -139,36 +148,43 @@ const runSuites = (folder: string): void => {
   run(folder, "node_modules/vitest/vitest.mjs", "run")
 }
 
-/** Two of effect's own clients, of the lowest effect, on two servers with one backend. */
+/** Two of effect's own clients, of the lowest effect: one on a Fastify app, one on a Hono app, with one backend. */
 const syncStockClients = (folder: string): void => {
   const program = `
     import { allowAll, createEventLogServer, memoryBackend } from "@eventlog-server/core"
     import { generateIdentity } from "@eventlog-server/core/client"
     import { eventLogPlugin } from "@eventlog-server/adapter-fastify"
+    import { eventLog } from "@eventlog-server/adapter-hono"
+    import { createAdaptorServer, upgradeWebSocket } from "@hono/node-server"
     import { Effect, Layer, Schema } from "effect"
     import { EventGroup, EventJournal, EventLog, EventLogRemote } from "effect/eventlog"
     import { RpcClient, RpcSerialization } from "effect/rpc"
     import { Socket } from "effect/socket"
     import Fastify from "fastify"
-    import { WebSocket } from "ws"
+    import { Hono } from "hono"
+    import { once } from "node:events"
+    import { WebSocket, WebSocketServer } from "ws"
 
     const Notes = EventGroup.empty.add({ tag: "Noted", primaryKey: (text) => text, payload: Schema.String })
     const schema = EventLog.schema(Notes)
     const backend = memoryBackend()
-    const startServer = async () => {
-      const server = createEventLogServer({
-        schema,
-        handlers: { Noted: () => {} },
-        backend,
-        auth: allowAll,
-        enroll: () => "store"
-      })
+    const createServer = () =>
+      createEventLogServer({ schema, handlers: { Noted: () => {} }, backend, auth: allowAll, enroll: () => "store" })
+    const startFastify = async () => {
       const app = Fastify()
-      await app.register(eventLogPlugin, { server })
+      await app.register(eventLogPlugin, { server: createServer() })
       await app.listen({ host: "127.0.0.1", port: 0 })
       return app.server.address().port
     }
-    const ports = [await startServer(), await startServer()]
+    const startHono = async () => {
+      const app = new Hono().route("/eventlog", eventLog({ server: createServer(), upgradeWebSocket }))
+      const websocket = { server: new WebSocketServer({ noServer: true }) }
+      const http = createAdaptorServer({ fetch: app.fetch, websocket })
+      http.listen(0, "127.0.0.1")
+      await once(http, "listening")
+      return http.address().port
+    }
+    const ports = [await startFastify(), await startHono()]
 
     const openDevice = (port) =>
       Effect.gen(function* () {
