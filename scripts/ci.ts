@@ -31,7 +31,8 @@ const npm = (...args: ReadonlyArray<string>): boolean => {
   return status === 0
 }
 
-const check = (script: string): Count => (npm("run", script) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+const check = (script: string, ...flags: ReadonlyArray<string>): Count =>
+  npm("run", script, "--", ...flags) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 
 const readReport = (file: string): VitestReport | undefined => {
   try {
@@ -57,7 +58,15 @@ const tests = (): Count => {
   }
 }
 
-const counts = [check("build"), tests(), ...["lint", "boundaries", "typecheck", "check:publish"].map(check)]
+/** The same faults on every storage and in every run, so that a change is what makes the difference. */
+const torture = (storage: string): Count => check("torture", "--storage", storage, "--seconds", "20", "--seed", "1")
+
+const counts = [
+  check("build"),
+  tests(),
+  ...["memory", "sqlite", "postgres", "mysql", "redis"].map(torture),
+  ...["lint", "boundaries", "typecheck", "check:publish"].map((script) => check(script))
+]
 const passed = counts.reduce((sum, count) => sum + count.passed, 0)
 const failed = counts.reduce((sum, count) => sum + count.failed, 0)
 process.exitCode = failed === 0 ? 0 : 1

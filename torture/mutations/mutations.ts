@@ -139,6 +139,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     to: 'Effect.catchTag("ConnectionFailure", () => Effect.void),\n      link.while'
   },
   {
+    name: "a write of effect's client is answered before it is stored",
+    by: "sqlite",
+    file: "core/src/rpc/Handlers.ts",
+    from: "this.requireKey(request.publicKey).pipe(\n      Effect.andThen(\n        this.context.requests.write(",
+    to: "this.requireKey(request.publicKey).pipe(\n      Effect.tap(() => Effect.sync(() => this.answer(call, Exit.succeed([])))),\n      Effect.andThen(\n        this.context.requests.write("
+  },
+  {
     name: "a lease isn't fenced",
     by: "sqlite",
     file: "storage-kysely/src/transactions/leaseTransaction.ts",

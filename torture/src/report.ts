@@ -4,7 +4,8 @@ import { allOf } from "./oracle/select.ts"
 
 /** The last line of a run. Every entry that was acknowledged or delivered counts, each time. */
 export const summary = (evidence: Evidence, faults: number, violations: number): string => {
-  const acks = allOf(evidence, "acked").reduce((sum, { sequences }) => sum + sequences.length, 0)
+  const sizes = new Map(allOf(evidence, "sent").map(({ ids, request }) => [request, ids.length]))
+  const acks = allOf(evidence, "acked").reduce((sum, { request }) => sum + (sizes.get(request) ?? 0), 0)
   const deliveries = allOf(evidence, "delivered").reduce((sum, { entries }) => sum + entries.length, 0)
   return `${acks} acks, ${deliveries} deliveries, ${faults} faults, ${violations} violations`
 }

@@ -82,7 +82,7 @@ const comeToRest = async (stage: Stage, { patience, say }: TortureOptions): Prom
   while (performance.now() < end) {
     await stage.crowd.wake()
     const feeds = await readFeeds(stage)
-    if (stage.crowd.unsynced(feeds).length > 0) {
+    if ((await stage.crowd.unsynced(feeds)).length > 0) {
       await pause(250)
       continue
     }
@@ -97,7 +97,9 @@ const comeToRest = async (stage: Stage, { patience, say }: TortureOptions): Prom
     // What nobody asked for would come now.
     return pause(500)
   }
-  say(`not at rest after ${patience} s: ${stage.crowd.unsynced(await readFeeds(stage)).join(", ")}`)
+  const unsynced = await stage.crowd.unsynced(await readFeeds(stage))
+  const states = await Promise.all(unsynced.map((device) => device.describe()))
+  say(`not at rest after ${patience} s: ${states.join(", ")}`)
 }
 
 const outcomeOf = async (stage: Stage): Promise<Outcome> => {

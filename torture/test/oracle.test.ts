@@ -123,6 +123,11 @@ describe("what it accepts", () => {
     expect(rulesBroken({ history: [...history, lost], devices })).toEqual([])
   })
 
+  it("accepts an ack that names no sequences", () => {
+    const isAcked = ({ kind }: Happening) => kind === "acked"
+    expect(rulesBroken({ history: instead(isAcked, { kind: "acked", device: "a", request: "a.1" }) })).toEqual([])
+  })
+
   it("accepts handlers that run again after a crash, from before where they were", () => {
     const again = [handled("3"), fault(true), handled("2", [], "m"), handled("3", [], "m")]
     expect(rulesBroken({ history: instead(isHandled("3"), ...again) })).toEqual([])
@@ -188,6 +193,9 @@ describe("feeds", () => {
 describe("writes", () => {
   it("rejects an acked entry that is lost", () => {
     expect(rulesBroken({ feed: goodFeed.slice(0, 2) })).toContain("acks")
+    const isAcked = (happening: Happening) => happening.kind === "acked" && happening.request === "a.2"
+    const untold = instead(isAcked, { kind: "acked", device: "a", request: "a.2" })
+    expect(rulesBroken({ history: untold, feed: goodFeed.slice(0, 2) })).toContain("acks")
   })
 
   it("rejects an ack that names another sequence, or too few", () => {
@@ -208,12 +216,14 @@ describe("writes", () => {
   it("rejects half a request", () => {
     const history = [...goodHistory, { kind: "sent" as const, device: "a", request: "a.3", ids: ["1", "9"] }]
     expect(rulesBroken({ history })).toEqual([])
-    const alone = [
+    const alone = (mayBeParted: boolean) => [
       ...goodHistory,
       { kind: "made" as const, device: "a", entry: entry("5") },
-      { kind: "sent" as const, device: "a", request: "a.3", ids: ["5", "9"] }
+      { kind: "sent" as const, device: "a", request: "a.3", ids: ["5", "9"], mayBeParted }
     ]
-    expect(rulesBroken({ history: alone, feed: [...goodFeed, stored(5, "5")] })).toContain("whole requests")
+    const feed = [...goodFeed, stored(5, "5")]
+    expect(rulesBroken({ history: alone(false), feed })).toContain("whole requests")
+    expect(rulesBroken({ history: alone(true), feed })).not.toContain("whole requests")
   })
 
   it("rejects an entry of a refused request", () => {

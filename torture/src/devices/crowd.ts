@@ -5,6 +5,8 @@ import type { Recorder } from "../recorder.ts"
 import { encodePayload } from "../schema.ts"
 import { digestOf } from "../seen.ts"
 import { Device, type DeviceEvent } from "./device.ts"
+import { installEffectApp } from "./effectApp.ts"
+import { installEventLogApp } from "./eventLogApp.ts"
 import { Hostile } from "./hostile.ts"
 
 /** What a crowd is made of. */
@@ -17,6 +19,8 @@ export interface CrowdOptions {
 }
 
 const devicesPerStore = 5
+/** Every third device runs on effect's own client. */
+const apps = [installEventLogApp, installEventLogApp, installEffectApp]
 const hour = 3_600_000
 /** How far clocks of devices are off: never so far ahead that a server which is behind would refuse their ids. */
 const clockOffsets = [0, 0, 0, -5 * hour, 3 * hour]
@@ -55,7 +59,7 @@ export class Crowd {
 
   static async make(options: CrowdOptions): Promise<Crowd> {
     const { fleet, random, recorder, size } = options
-    const url = (query = ""): string => `ws://127.0.0.1:${fleet.proxy(random.upTo(fleet.size - 1)).port}/${query}`
+    const url = (path: string): string => `ws://127.0.0.1:${fleet.proxy(random.upTo(fleet.size - 1)).port}${path}`
     const devices = await Promise.all(
       Array.from({ length: size }, (_, index) => {
         const store = `store ${Math.floor(index / devicesPerStore) + 1}`
@@ -64,9 +68,10 @@ export class Crowd {
         return Device.make({
           name: `device ${index + 1}`,
           store,
+          install: apps[index % apps.length]!,
           clockOffset: clockOffsets[index % clockOffsets.length]!,
           recorder,
-          url: () => url(query)
+          url: (path) => url(`${path}${query}`)
         })
       })
     )
@@ -76,7 +81,7 @@ export class Crowd {
           name: `hostile ${index + 1}`,
           recorder,
           random,
-          url: () => url(),
+          url: () => url("/"),
           victim: () => random.pick(devices).publicKey
         })
       )
@@ -165,16 +170,19 @@ export class Crowd {
    * The devices that have not sent and received everything. What an app that was just opened has to send only its journal
    * knows for a moment, so what was made is looked for in the feeds.
    */
-  unsynced(feeds: ReadonlyMap<string, ReadonlyArray<StoredEntry>>): ReadonlyArray<string> {
+  async unsynced(feeds: ReadonlyMap<string, ReadonlyArray<StoredEntry>>): Promise<ReadonlyArray<Device>> {
     const stored = new Set(Array.from(feeds.values()).flatMap((feed) => feed.map(({ entry }) => entry.id)))
     const sending = new Set(
       this.options.recorder.history.flatMap((happening) =>
         happening.kind === "made" && !stored.has(happening.entry.id) ? [happening.device] : []
       )
     )
-    return this.devices
-      .filter((device) => sending.has(device.name) || !device.isSynced(feeds.get(device.store)?.length ?? 0))
-      .map((device) => device.describe())
+    const isSynced = await Promise.all(
+      this.devices.map(
+        async (device) => !sending.has(device.name) && (await device.isSynced(feeds.get(device.store)?.length ?? 0))
+      )
+    )
+    return this.devices.filter((_, index) => !isSynced[index])
   }
 
   /** Has those who wait look for the server at once. */

@@ -45,7 +45,7 @@ const networkFaults: ReadonlyArray<Fault> = [
     weight: 8,
     run: (stage, { force, whom }) => {
       note(stage, `half-open connections to server ${indexOf(whom) % stage.fleet.size}`)
-      stage.fleet.proxy(indexOf(whom)).silence(force / 2, 2_000 + force * 5_000)
+      stage.fleet.proxy(indexOf(whom)).silence(force / 2, 2_000 + force * 10_000)
       return true
     }
   },

@@ -16,7 +16,7 @@ const placesOf = (evidence: Evidence) => {
 
 const requestsOf = (evidence: Evidence) => new Map(allOf(evidence, "sent").map((sent) => [sent.request, sent]))
 
-/** Each acked entry is stored, at the sequence that was acked. */
+/** Each acked entry is stored, at the sequence that was acked where one was told. */
 export const checkAcks: Check = (evidence) => {
   const requests = requestsOf(evidence)
   const stores = storesOf(evidence)
@@ -26,7 +26,7 @@ export const checkAcks: Check = (evidence) => {
     if (sent === undefined || sent.device !== device) {
       return [{ rule: "acks", message: `${device} got an ack of ${request}, which it did not send`, about: [request] }]
     }
-    if (sequences.length !== sent.ids.length) {
+    if (sequences !== undefined && sequences.length !== sent.ids.length) {
       const message = `The ack of ${request} has ${sequences.length} sequences for ${sent.ids.length} entries`
       return [{ rule: "acks", message, about: [request] }]
     }
@@ -34,11 +34,11 @@ export const checkAcks: Check = (evidence) => {
     const places = placesIn(store)
     return sent.ids.flatMap((id, index) => {
       const place = places.get(id)
-      if (place === sequences[index]) return []
+      const told = sequences === undefined ? place : sequences[index]
+      if (place !== undefined && place === told) return []
       const found = place === undefined ? `is not in store ${store}` : `stands at ${place}`
-      return [
-        { rule: "acks", message: `Entry ${id} was acked at ${sequences[index]} but ${found}`, about: [id, request] }
-      ]
+      const acked = told === undefined ? "was acked" : `was acked at ${told}`
+      return [{ rule: "acks", message: `Entry ${id} ${acked} but ${found}`, about: [id, request] }]
     })
   })
 }
@@ -53,7 +53,8 @@ export const checkWholeRequests: Check = (evidence) => {
     return ids.every((id) => places.has(id))
   }
   const broughtWhole = new Set(requests.filter(isWhole).flatMap(({ ids }) => ids))
-  return requests.flatMap(({ device, ids, request }) => {
+  return requests.flatMap(({ device, ids, mayBeParted, request }) => {
+    if (mayBeParted === true) return []
     const places = placesIn(stores.get(device))
     const halves = ids.filter((id) => places.has(id) && !broughtWhole.has(id))
     if (halves.length === 0) return []
@@ -105,6 +106,7 @@ const neverForInnocents: ReadonlySet<string> = new Set([
   "BadProof",
   "Refused",
   "Malformed",
+  "InvalidRequest",
   "Limit",
   "BadEntry",
   "ClockSkew",
@@ -118,6 +120,7 @@ const forGood: ReadonlySet<string> = new Set([
   "Refused",
   "NotMapped",
   "Malformed",
+  "InvalidRequest",
   "Limit",
   "BadEntry",
   "ClockSkew",

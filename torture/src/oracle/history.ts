@@ -23,14 +23,20 @@ export interface Placed {
 export type Happening =
   /** A device made an entry; it is in its journal. Hostile devices make entries that no feed may hold. */
   | { readonly kind: "made"; readonly device: string; readonly entry: SeenEntry }
-  /** A batch left a device. */
-  | { readonly kind: "sent"; readonly device: string; readonly request: string; readonly ids: ReadonlyArray<string> }
-  /** The batch was acknowledged. */
+  /** A batch left a device. `mayBeParted`: one that is too big for a commit may be stored in parts. */
+  | {
+      readonly kind: "sent"
+      readonly device: string
+      readonly request: string
+      readonly ids: ReadonlyArray<string>
+      readonly mayBeParted?: boolean
+    }
+  /** The batch was acknowledged. Some devices aren't told the sequences. */
   | {
       readonly kind: "acked"
       readonly device: string
       readonly request: string
-      readonly sequences: ReadonlyArray<number>
+      readonly sequences?: ReadonlyArray<number>
     }
   /** The batch was refused. */
   | { readonly kind: "refused"; readonly device: string; readonly request: string; readonly reason: string }

@@ -49,7 +49,8 @@ export const createServer = (storage: OpenStorage, log: ReturnType<typeof makeHa
     compaction: [groupCompaction(Notes, { olderThan: "1 minute" }, keepLast())],
     limits: { maxPageEntries: 64, maxPageBytes: 32 * 1024 },
     reauthorizeInterval: "1 second",
-    pingInterval: "2 seconds",
+    // effect's own client sends a sign of life every 5 seconds, and can't be asked for one.
+    pingInterval: "6 seconds",
     pingTimeout: "2 seconds",
     handlerTimeout: "2 seconds",
     sweepInterval: "3 seconds",

@@ -3,18 +3,25 @@ import type { AddressInfo } from "node:net"
 import type { Mountable } from "@eventlog-server/core"
 import { type WebSocket, WebSocketServer } from "ws"
 
-/** The store that a device's address names, for `enroll`. */
-const principalOf = ({ url = "/" }: IncomingMessage): string | undefined =>
-  new URL(url, "ws://localhost").searchParams.get("store") ?? undefined
+/** What a device's address says: the protocol, and the store for `enroll`. */
+const addressed = ({ url = "/" }: IncomingMessage) => {
+  const { pathname, searchParams } = new URL(url, "ws://localhost")
+  return {
+    protocol: pathname === "/rpc" ? ("rpc" as const) : ("eventlog" as const),
+    principal: searchParams.get("store") ?? undefined
+  }
+}
 
 const serve = (mounted: Mountable, socket: WebSocket, request: IncomingMessage): void => {
+  const { principal, protocol } = addressed(request)
   const listener = mounted.connect(
     {
       send: (frame) => socket.send(frame),
       bufferedBytes: () => socket.bufferedAmount,
       close: (code, reason) => socket.close(code, reason)
     },
-    { remoteAddress: request.socket.remoteAddress, headers: {}, principal: principalOf(request) }
+    { remoteAddress: request.socket.remoteAddress, headers: {}, principal },
+    protocol
   )
   socket.on("message", (data: Buffer, isBinary) => listener.receive(isBinary ? new Uint8Array(data) : String(data)))
   socket.on("close", () => listener.closed())
