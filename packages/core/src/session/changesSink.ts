@@ -9,12 +9,14 @@ import type { ActiveSubscription } from "./subscriptions.ts"
 export const tagsOf = ({ id, publicKey }: ActiveSubscription): { readonly publicKey: string; readonly id?: number } =>
   typeof id === "number" ? { publicKey, id } : { publicKey }
 
-/** Sends the entries of a subscription in `Changes`. */
-export const makeChangesSink = (
+/** Says that a subscription stands, and answers with the way of its entries: they go out in `Changes`. */
+export const beginChanges = (
   outbound: Outbound,
   encodeEntries: PageEncoder<EncodedEntries>,
-  subscription: ActiveSubscription
+  subscription: ActiveSubscription,
+  head: number
 ): Sink => {
+  outbound.send({ _tag: "Subscribed", ...tagsOf(subscription), head })
   const prefix = changesPrefix(tagsOf(subscription))
   return {
     deliver: (page, from) => outbound.sendEncoded(changesMessage(prefix, page.encoded(encodeEntries), from)),

@@ -1,0 +1,55 @@
+import { Cause, Effect, Exit } from "effect"
+import type { WriteError, Written } from "../ingest/ingest.ts"
+import { type Correlation, type DomainError, RequestError, toErrorFrame } from "../protocol/errors.ts"
+import type { ProtocolRequestUnencrypted, WriteEntries } from "../protocol/messages.ts"
+import type { ConversationServices, Peer } from "./conversation.ts"
+import type { Outbound } from "./outbound.ts"
+import { shuttingDown } from "./requests.ts"
+
+/** A message that names the key which it is about. */
+export type KeyedRequest = Extract<ProtocolRequestUnencrypted, { readonly publicKey: string }>
+
+/** How the requests of one connection end, as its peer is told. */
+export class Replies {
+  private readonly services: Pick<ConversationServices, "onRejected">
+  private readonly peer: Peer
+  private readonly outbound: Outbound
+
+  constructor(services: Pick<ConversationServices, "onRejected">, peer: Peer, outbound: Outbound) {
+    this.services = services
+    this.peer = peer
+    this.outbound = outbound
+  }
+
+  /** Answers a write that was accepted. */
+  acknowledge(message: typeof WriteEntries.Type, exit: Exit.Exit<Written, WriteError>): void {
+    if (Exit.isFailure(exit)) return void this.peer.run(this.refuse(exit.cause, correlationOf(message)))
+    if (this.peer.isEnded()) return
+    this.outbound.send({ _tag: "Ack", id: message.id, sequenceNumbers: exit.value.sequenceNumbers })
+  }
+
+  /** Answers a request with an `Error`. A defect is logged, and says nothing of itself to the peer. */
+  refuse(cause: Cause.Cause<DomainError>, correlation: Correlation): Effect.Effect<void> {
+    const failure = cause.reasons.find(Cause.isFailReason)?.error
+    const isDefect = failure === undefined && !Cause.hasInterruptsOnly(cause)
+    const error = failure ?? (isDefect ? internal() : shuttingDown())
+    const send = Effect.sync(() => this.sendError(error, correlation))
+    return isDefect ? Effect.andThen(Effect.logError("A request died", cause), send) : send
+  }
+
+  private sendError(error: DomainError, correlation: Correlation): void {
+    if (this.peer.isEnded()) return
+    const frame = toErrorFrame(error, correlation)
+    this.services.onRejected(frame.code)
+    this.outbound.send(frame)
+  }
+}
+
+/** What an `Error` says of the request, so that a client which has several under way knows which one failed. */
+export const correlationOf = (message: KeyedRequest): Correlation => ({
+  requestTag: message._tag,
+  publicKey: message.publicKey,
+  ...("id" in message && message.id !== undefined ? { id: message.id } : {})
+})
+
+const internal = () => new RequestError({ reason: "Internal", message: "The request failed" })
