@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { type Flags, readFlags, UsageError, usage } from "./flags.ts"
 import { judge } from "./oracle/judge.ts"
+import { groupBy } from "./oracle/select.ts"
 import { describe, summary } from "./report.ts"
 import { storages } from "./storages/index.ts"
 import { torture } from "./torture.ts"
@@ -19,6 +20,7 @@ const run = async (flags: Flags): Promise<boolean> => {
     const { evidence, faults } = await torture({ ...flags, open: storages[flags.storage], serverScript, folder, say })
     const violations = judge(evidence)
     say(Array.from(faults, ([name, count]) => `${count} ${name}`).join(", "))
+    for (const [rule, { length }] of groupBy(violations, ({ rule }) => rule)) say(`${length} violations of ${rule}`)
     for (const violation of violations.slice(0, shown)) say(describe(evidence, violation).join("\n"))
     const count = Array.from(faults.values()).reduce((sum, count) => sum + count, 0)
     if (violations.length > 0) {

@@ -235,6 +235,7 @@ describe("writes", () => {
     ]
     const feed = [...goodFeed, stored(5, "5")]
     expect(rulesBroken({ history: refused("BadEntry"), feed })).toContain("refusals")
+    expect(rulesBroken({ history: refused("InvalidRequest"), feed })).toContain("refusals")
     expect(rulesBroken({ history: refused("Unavailable"), feed })).not.toContain("refusals")
   })
 })
@@ -246,6 +247,7 @@ it("rejects a refusal of what was not wrong", () => {
     ...goodHistory
   ]
   expect(rulesBroken({ history: refused("Internal") })).toEqual(["refusals"])
+  expect(rulesBroken({ history: refused("InvalidRequest") })).toContain("refusals")
   expect(rulesBroken({ history: refused("Unavailable") })).toEqual([])
   const full = { kind: "fault" as const, what: "a full disk", excuses: false, refuses: true }
   // 10 ms later, which is longer than it excuses, and at once.

@@ -1,4 +1,4 @@
-import { defaultLimits } from "@eventlog-server/core/protocol"
+import { defaultLimits, entryBytes } from "@eventlog-server/core/protocol"
 import { Deferred, Effect, Queue } from "effect"
 import { type EventJournal, EventLogMessage, type EventLogRemote } from "effect/eventlog"
 import type { Recorder } from "../recorder.ts"
@@ -13,7 +13,7 @@ const reasonOf = ({ cause }: RemoteError): string | undefined =>
 /** Whether a batch is more than one commit holds, by count or by bytes. */
 const isBig = (entries: ReadonlyArray<EventJournal.Entry>): boolean =>
   entries.length > defaultLimits.maxAppendEntries ||
-  entries.reduce((bytes, { payload }) => bytes + payload.byteLength, 0) > defaultLimits.maxAppendBytes / 2
+  entries.reduce((bytes, entry) => bytes + entryBytes(entry), 0) > defaultLimits.maxAppendBytes
 
 /**
  * effect's remote, which writes down what it carries. The remote is tapped and not the wire, since how RPC numbers and

@@ -1,9 +1,9 @@
-import { Cause, Effect, Exit } from "effect"
+import { type Cause, type Effect, Exit } from "effect"
 import type { ChunkError } from "../protocol/chunks.ts"
-import { type DomainError, RequestError } from "../protocol/errors.ts"
+import type { DomainError } from "../protocol/errors.ts"
 import type { ConversationServices, Peer } from "../session/conversation.ts"
 import type { Outflow } from "../session/outflow.ts"
-import { shuttingDown } from "../session/requests.ts"
+import { refuseWith } from "../session/refusal.ts"
 import type { Call } from "./Calls.ts"
 import { type Refused, toProtocolError } from "./errors.ts"
 import { type Answer, isRpcTag, type Wire } from "./wire.ts"
@@ -17,8 +17,6 @@ export interface AnswersContext extends Pick<ConversationServices, "onRejected">
   readonly peer: Peer
   readonly outflow: Outflow
 }
-
-const internal = () => new RequestError({ reason: "Internal", message: "The request failed" })
 
 /** The answers to the calls of one connection. */
 export class Answers {
@@ -36,22 +34,19 @@ export class Answers {
     outflow.checkOverflow()
   }
 
-  /** Tells a client why its call failed. A defect is logged, and says nothing of itself to the peer. */
+  /** Tells a client why its call failed. */
   refuse(
     call: Pick<Call, "id" | "isWanted" | "tag">,
     cause: Cause.Cause<Failure>,
     request: Refused
   ): Effect.Effect<void> {
     const { onRejected, peer } = this.context
-    const failure = cause.reasons.find(Cause.isFailReason)?.error
-    const isDefect = failure === undefined && !Cause.hasInterruptsOnly(cause)
-    const send = Effect.sync(() => {
+    return refuseWith(cause, (failure) => {
       if (peer.isEnded()) return
-      if (failure?._tag === "ChunkError") return peer.close(failure.closeCode, failure.message)
-      const { code, error } = toProtocolError(failure ?? (isDefect ? internal() : shuttingDown()), request)
+      if (failure._tag === "ChunkError") return peer.close(failure.closeCode, failure.message)
+      const { code, error } = toProtocolError(failure, request)
       onRejected(code)
       this.send(call, Exit.fail(error))
     })
-    return isDefect ? Effect.andThen(Effect.logError("A request died", cause), send) : send
   }
 }

@@ -4,6 +4,7 @@ import type { RpcMessage } from "effect/rpc"
 import type { PageEncoder } from "../feed/page.ts"
 import { submitInParts } from "../ingest/submitInParts.ts"
 import type { DomainError } from "../protocol/errors.ts"
+import { closeOnOutflow, closeUngreeted } from "../session/closing.ts"
 import type { Conversation, ConversationServices, Peer } from "../session/conversation.ts"
 import { Outflow } from "../session/outflow.ts"
 import { Proofs } from "../session/proofs.ts"
@@ -44,10 +45,7 @@ export class RpcConversation implements Conversation {
   constructor(services: RpcServices, peer: Peer) {
     this.services = services
     this.peer = peer
-    this.outflow = new Outflow(peer.transport, services.limits, {
-      onOverflow: () => peer.close(1008, "The connection is not being read"),
-      onBroken: () => peer.close(1011, "The connection failed")
-    })
+    this.outflow = new Outflow(peer.transport, services.limits, closeOnOutflow(peer))
     this.answers = new Answers({ ...services, peer, outflow: this.outflow })
     this.calls = new Calls((call) => this.greeted!.handlers.perform(call), peer.run)
     this.streams = new Streams({
@@ -72,15 +70,12 @@ export class RpcConversation implements Conversation {
   }
 
   /** Nothing goes out: a stock client speaks first. */
-  readonly greet: Effect.Effect<void> = Effect.suspend(() => this.services.remoteId).pipe(
-    Effect.andThen((remoteId) => Effect.sync(() => this.begin(remoteId))),
-    Effect.catchCause((cause) =>
-      Effect.andThen(
-        Effect.logError("A connection could not be greeted", cause),
-        Effect.sync(() => this.peer.close(1013, "The storage is unavailable"))
-      )
+  get greet(): Effect.Effect<void> {
+    return Effect.suspend(() => this.services.remoteId).pipe(
+      Effect.andThen((remoteId) => Effect.sync(() => this.begin(remoteId))),
+      closeUngreeted(this.peer)
     )
-  )
+  }
 
   handleFrame(frame: Uint8Array): Effect.Effect<void> {
     return Effect.sync(() => {

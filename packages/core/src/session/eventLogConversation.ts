@@ -4,6 +4,7 @@ import type { PageEncoder } from "../feed/page.ts"
 import type { DomainError } from "../protocol/errors.ts"
 import type { EncodedEntries } from "../protocol/remoteEntries.ts"
 import { beginChanges, tagsOf } from "./changesSink.ts"
+import { closeOnOutflow, closeUngreeted } from "./closing.ts"
 import type { Conversation, ConversationServices, Peer } from "./conversation.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { Handshake } from "./handshake.ts"
@@ -38,10 +39,7 @@ export class EventLogConversation implements Conversation {
   constructor(services: EventLogServices, peer: Peer) {
     this.services = services
     this.peer = peer
-    this.outbound = new Outbound(peer.transport, services.limits, {
-      onOverflow: () => peer.close(1008, "The connection is not being read"),
-      onBroken: () => peer.close(1011, "The connection failed")
-    })
+    this.outbound = new Outbound(peer.transport, services.limits, closeOnOutflow(peer))
     this.replies = new Replies(services, peer, this.outbound)
     this.subscriptions = new Subscriptions({
       begin: (subscription, head) => beginChanges(this.outbound, services.encodeEntries, subscription, head),
@@ -68,12 +66,7 @@ export class EventLogConversation implements Conversation {
   get greet(): Effect.Effect<void> {
     return Effect.suspend(() => this.services.remoteId).pipe(
       Effect.flatMap((remoteId) => this.begin(remoteId).hello),
-      Effect.catchCause((cause) =>
-        Effect.andThen(
-          Effect.logError("A connection could not be greeted", cause),
-          Effect.sync(() => this.peer.close(1013, "The storage is unavailable"))
-        )
-      )
+      closeUngreeted(this.peer)
     )
   }
 

@@ -1,10 +1,10 @@
-import { Cause, Effect, Exit } from "effect"
+import { type Cause, type Effect, Exit } from "effect"
 import type { WriteError, Written } from "../ingest/ingest.ts"
-import { type Correlation, type DomainError, RequestError, toErrorFrame } from "../protocol/errors.ts"
+import { type Correlation, type DomainError, toErrorFrame } from "../protocol/errors.ts"
 import type { ProtocolRequestUnencrypted, WriteEntries } from "../protocol/messages.ts"
 import type { ConversationServices, Peer } from "./conversation.ts"
 import type { Outbound } from "./outbound.ts"
-import { shuttingDown } from "./requests.ts"
+import { refuseWith } from "./refusal.ts"
 
 /** A message that names the key which it is about. */
 export type KeyedRequest = Extract<ProtocolRequestUnencrypted, { readonly publicKey: string }>
@@ -28,13 +28,9 @@ export class Replies {
     this.outbound.send({ _tag: "Ack", id: message.id, sequenceNumbers: exit.value.sequenceNumbers })
   }
 
-  /** Answers a request with an `Error`. A defect is logged, and says nothing of itself to the peer. */
+  /** Answers a request with an `Error`. */
   refuse(cause: Cause.Cause<DomainError>, correlation: Correlation): Effect.Effect<void> {
-    const failure = cause.reasons.find(Cause.isFailReason)?.error
-    const isDefect = failure === undefined && !Cause.hasInterruptsOnly(cause)
-    const error = failure ?? (isDefect ? internal() : shuttingDown())
-    const send = Effect.sync(() => this.sendError(error, correlation))
-    return isDefect ? Effect.andThen(Effect.logError("A request died", cause), send) : send
+    return refuseWith(cause, (error) => this.sendError(error, correlation))
   }
 
   private sendError(error: DomainError, correlation: Correlation): void {
@@ -51,5 +47,3 @@ export const correlationOf = (message: KeyedRequest): Correlation => ({
   publicKey: message.publicKey,
   ...("id" in message && message.id !== undefined ? { id: message.id } : {})
 })
-
-const internal = () => new RequestError({ reason: "Internal", message: "The request failed" })
