@@ -111,11 +111,13 @@ const outcomeOf = async (stage: Stage): Promise<Outcome> => {
   return { feeds: await readFeeds(stage), devices: await stage.crowd.finals(), projections }
 }
 
-/** What the handlers wrote down, in the order in which they ran. */
+/**
+ * What the handlers wrote down, in the order in which they ran. The handler of a line that a kill cut off had not begun.
+ */
 const readHandlerLog = (file: string, since: number): ReadonlyArray<Recorded> =>
   readFileSync(file, "utf8")
     .split("\n")
-    .filter((line) => line !== "")
+    .filter((line) => line.endsWith("}"))
     .map((line) => JSON.parse(line) as HandlerLine)
     .map(({ conflicts, failure, id, run, store, time }) =>
       failure === undefined

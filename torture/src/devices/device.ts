@@ -48,10 +48,6 @@ export class Device {
     return new Device(options, { journal, identity: await Effect.runPromise(generateIdentity) })
   }
 
-  get isOpen(): boolean {
-    return this.app !== undefined
-  }
-
   /** Starts the app. */
   async open(): Promise<void> {
     this.app ??= await this.openApp()

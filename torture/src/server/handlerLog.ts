@@ -8,7 +8,8 @@ type Input = Pick<HandlerInput<unknown>, "storeId" | "entry" | "conflicts">
 
 /**
  * Writes a line for each run of a handler, before anything else is done for it. All servers append to one file, so that
- * their lines stand in the order in which handlers ran; what is written survives a kill.
+ * their lines stand in the order in which handlers ran; what is written survives a kill. Each begins on a line of its
+ * own, since a kill can cut off the one before.
  */
 export const makeHandlerLog = ({ handlerLog, run }: Pick<Settings, "handlerLog" | "run">) => {
   const file = openSync(handlerLog, "a")
@@ -21,6 +22,6 @@ export const makeHandlerLog = ({ handlerLog, run }: Pick<Settings, "handlerLog" 
       conflicts: conflicts.map((conflict) => idOf(conflict.entry.id)),
       failure
     }
-    writeSync(file, `${JSON.stringify(line)}\n`)
+    writeSync(file, `\n${JSON.stringify(line)}`)
   }
 }
