@@ -48,6 +48,7 @@ export class Crowd {
   private readonly hostile: ReadonlyArray<Hostile>
   private readonly busy = new Set<Device>()
   private readonly work = new Set<Promise<unknown>>()
+  private readonly born = performance.now()
   private texts = 0
 
   private constructor(options: CrowdOptions, devices: ReadonlyArray<Device>, hostile: ReadonlyArray<Hostile>) {
@@ -141,7 +142,7 @@ export class Crowd {
     const server = fleet.server(index)
     if (server === undefined) return false
     const store = random.pick(this.stores)
-    const payload = { key: `key ${random.upTo(9)}`, text: this.text() }
+    const payload = { key: this.key(), text: this.text() }
     const digest = digestOf(encodePayload(payload))
     recorder.record({ kind: "ordered", store, digest, transportOnly })
     const sequence = await server
@@ -210,8 +211,17 @@ export class Crowd {
       const isBig = random.chance(0.004)
       const texts = Array.from({ length: isBig || event === "Hung" ? 1 : count }, () => this.text(isBig ? 700_000 : 0))
       // Big ones have keys of their own: of conflicts, handlers are given so many bytes only.
-      await device.write(event, isBig ? `big ${this.texts}` : `key ${random.upTo(9)}`, texts)
+      await device.write(event, isBig ? `big ${this.texts}` : this.key(), texts)
     }
+  }
+
+  /**
+   * One of ten keys that everybody writes to for a minute. effect's journal looks through all entries of a key for each one
+   * that comes late: with ten keys for ever the devices, not the servers, would be what a long run waits for.
+   */
+  private key(): string {
+    const minute = Math.floor((performance.now() - this.born) / 60_000)
+    return `key ${this.options.random.upTo(9)} of minute ${minute}`
   }
 
   private text(length = 0): string {

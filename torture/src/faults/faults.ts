@@ -76,7 +76,7 @@ const deviceFaults: ReadonlyArray<Fault> = [
 const serverFaults: ReadonlyArray<Fault> = [
   {
     name: "kill",
-    weight: 5,
+    weight: 8,
     needsDurable: true,
     run: ({ fleet }, { force, whom }) => fleet.kill(indexOf(whom), force * 1_500)
   },

@@ -29,6 +29,8 @@ export interface DeviceOptions {
   readonly random: Random
   readonly recorder: Recorder
   readonly connect: Effect.Effect<Wire>
+  /** Told when the first entries were received. */
+  readonly onFirstPage: () => void
 }
 
 /**
@@ -223,10 +225,12 @@ export class Device {
     record({ kind: "delivered", device: this.name, subscription: `${this.name}/${id}`, entries: placed })
     if (`${this.name}/${id}` !== this.subscription) return
     record({ kind: "kept", device: this.name, entries: placed })
+    const isFirst = this.next === 1
     for (const { entry, sequence } of placed) {
       this.journal.add(entry.id)
       this.next = Math.max(this.next, sequence + 1)
     }
+    if (isFirst) this.options.onFirstPage()
   }
 
   /** A UUID v7 by the device's clock. */

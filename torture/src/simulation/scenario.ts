@@ -34,7 +34,7 @@ export type Step =
       readonly millis: number
     }
   | {
-      readonly do: "repeat" | "cut" | "stall" | "remove" | "return" | "join" | "poison"
+      readonly do: "repeat" | "cut" | "stall" | "remove" | "return" | "join" | "glimpse" | "poison"
       readonly device: number
       readonly millis: number
     }
@@ -75,9 +75,21 @@ const write = fc.record({
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: write },
   {
-    weight: 8,
+    weight: 10,
     arbitrary: fc.record({
-      do: fc.constantFrom("repeat", "repeat", "cut", "cut", "stall", "remove", "return", "join", "poison"),
+      do: fc.constantFrom(
+        "repeat",
+        "repeat",
+        "cut",
+        "cut",
+        "stall",
+        "remove",
+        "return",
+        "join",
+        "glimpse",
+        "glimpse",
+        "poison"
+      ),
       device,
       millis
     })

@@ -30,6 +30,9 @@ const compactionAges = [60_000, hour, 4 * hour]
 const storeNames = Array.from({ length: storeCount }, (_, index) => `store ${index}`)
 const events = ["Added", "Added", "Changed", "Noted", "Noted", "Noted", "Failed", "Whispered"]
 
+/** How far the clock of the device in a place is ahead. What the two old ones note may be compacted. */
+const clockOffsetOf = (index: number): number => [0, -3 * hour, 0, 5 * hour, -20 * hour][index % 5]!
+
 class SimulatedWorld implements World {
   readonly history: ReadonlyArray<Recorded>
   private readonly recorder: Recorder
@@ -76,12 +79,12 @@ class SimulatedWorld implements World {
   private readonly actions: {
     readonly [Do in Step["do"]]: (step: Extract<Step, { readonly do: Do }>) => Effect.Effect<void>
   } = {
-    join: ({ device }) =>
-      Effect.suspend(() => {
-        this.devices[device]!.leave()
-        const joined = this.makeDevice(device)
-        this.devices[device] = joined
-        return Effect.andThen(this.assign(joined), Effect.forkDetach(joined.run))
+    join: ({ device }) => this.join(device),
+    // Its first sync is cut in the middle and goes on at the other node, which may compact what is younger or older.
+    glimpse: ({ device }) =>
+      this.join(device, () => {
+        this.homes[device] = (this.homes[device]! + 1) % nodeCount
+        this.devices[device]!.cut()
       }),
     poison: () =>
       Effect.map(Clock.currentTimeMillis, (now) =>
@@ -89,7 +92,9 @@ class SimulatedWorld implements World {
       ),
     write: ({ count, device, size }) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        const [event, key] = [this.random.pick(events), `key ${this.random.upTo(2)}`]
+        const isOld = clockOffsetOf(device) < -hour
+        const isNote = isOld && this.random.chance(0.7)
+        const [event, key] = isNote ? ["Noted", "key 0"] : [this.random.pick(events), `key ${this.random.upTo(2)}`]
         this.devices[device]!.write(
           now,
           event,
@@ -164,18 +169,29 @@ class SimulatedWorld implements World {
   })
 
   /** A device in a place. The last place but one is that of one which may be poisoned, the last one is of another store. */
-  private makeDevice(index: number): Device {
+  private makeDevice(index: number, onFirstPage = () => {}): Device {
     const device = new Device({
       name: `device ${this.everyDevice.length}`,
       store: storeNames[index < deviceCount - 1 ? 0 : 1]!,
-      clockOffset: [0, -3 * hour, 0, 5 * hour, -20 * hour][index % 5]!,
+      clockOffset: clockOffsetOf(index),
       isPoisoned: index === deviceCount - 2,
       random: this.random,
       recorder: this.recorder,
-      connect: Effect.suspend(() => this.dial(index))
+      connect: Effect.suspend(() => this.dial(index)),
+      onFirstPage
     })
     this.everyDevice.push(device)
     return device
+  }
+
+  /** Puts a new device in the place of another. */
+  private join(index: number, onFirstPage?: () => void): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.devices[index]!.leave()
+      const joined = this.makeDevice(index, onFirstPage)
+      this.devices[index] = joined
+      return Effect.andThen(this.assign(joined), Effect.forkDetach(joined.run))
+    })
   }
 
   private fault(what: string, excuses: boolean): void {
