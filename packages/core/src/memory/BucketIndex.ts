@@ -7,15 +7,13 @@ interface Bucket {
   readonly byId: Array<FeedEntry>
 }
 
-type Compare = (entry: FeedEntry) => number
-
-/** Where the first entry stands that `compare` finds to be 0 or greater. */
-const lowerBound = (entries: ReadonlyArray<FeedEntry>, compare: Compare): number => {
+/** Where the first entry stands that is not before what is looked for. */
+const lowerBound = (entries: ReadonlyArray<FeedEntry>, isBefore: (entry: FeedEntry) => boolean): number => {
   let low = 0
   let high = entries.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (compare(entries[middle]!) < 0) low = middle + 1
+    if (isBefore(entries[middle]!)) low = middle + 1
     else high = middle
   }
   return low
@@ -42,8 +40,11 @@ export class BucketIndex {
   add(entry: FeedEntry): void {
     const bucket = this.#ensure(entry.entry.event, entry.entry.primaryKey)
     bucket.bySequence.push(entry)
-    const place = lowerBound(bucket.byId, (other) => compareIds(other.entry.id, entry.entry.id))
-    bucket.byId.splice(place, 0, entry)
+    const isBefore = (other: FeedEntry): boolean => compareIds(other.entry.id, entry.entry.id) < 0
+    const greatest = bucket.byId[bucket.byId.length - 1]
+    // Most are written soon after they were made.
+    if (greatest === undefined || isBefore(greatest)) bucket.byId.push(entry)
+    else bucket.byId.splice(lowerBound(bucket.byId, isBefore), 0, entry)
   }
 
   select(range: BucketRange, selection: BucketSelection): ReadonlyArray<FeedEntry> {
@@ -70,10 +71,12 @@ export class BucketIndex {
   }
 
   #bucketsOf(range: BucketRange): ReadonlyArray<Bucket> {
-    return Array.from(new Set(range.events)).flatMap((event) => {
+    const found: Array<Bucket> = []
+    for (const event of range.events) {
       const bucket = this.#byEvent.get(event)?.get(range.primaryKey)
-      return bucket === undefined ? [] : [bucket]
-    })
+      if (bucket !== undefined && !found.includes(bucket)) found.push(bucket)
+    }
+    return found
   }
 
   #ensure(event: string, primaryKey: string): Bucket {
@@ -92,7 +95,7 @@ export class BucketIndex {
 }
 
 function* oldestIn(bucket: Bucket, range: BucketRange): Generator<FeedEntry> {
-  const start = lowerBound(bucket.bySequence, (entry) => entry.remoteSequence - range.fromSequence)
+  const start = lowerBound(bucket.bySequence, (entry) => entry.remoteSequence < range.fromSequence)
   for (let index = start; index < bucket.bySequence.length; index++) {
     const entry = bucket.bySequence[index]!
     if (entry.remoteSequence > range.toSequence) return
@@ -105,7 +108,7 @@ function* endsOf(bucket: Bucket, range: BucketRange): Generator<FeedEntry> {
   const first = oldestIn(bucket, range).next().value
   if (first === undefined) return
   yield first
-  const end = lowerBound(bucket.bySequence, (entry) => entry.remoteSequence - range.toSequence - 1)
+  const end = lowerBound(bucket.bySequence, (entry) => entry.remoteSequence <= range.toSequence)
   for (let index = end - 1; index >= 0; index--) {
     const entry = bucket.bySequence[index]!
     if (isIn(range, entry)) return yield entry

@@ -17,54 +17,60 @@ export class MemoryFeed {
     return this.#entries.length
   }
 
-  append(record: FeedRecord): Appended {
-    const known = this.#sequences.get(record.entry.idString)
-    if (known !== undefined) return { sequence: known, isNew: false }
-    const entry = copyOf({ ...record, remoteSequence: this.head + 1 })
-    this.#entries.push(entry)
-    this.#sizes.push(entryBytes(entry.entry))
-    this.#sequences.set(record.entry.idString, entry.remoteSequence)
-    this.buckets.add(entry)
-    return { sequence: entry.remoteSequence, isNew: true }
+  append(records: ReadonlyArray<FeedRecord>): ReadonlyArray<Appended> {
+    const fresh: Array<FeedEntry> = []
+    const appended = records.map((record): Appended => {
+      const id = record.entry.idString
+      const known = this.#sequences.get(id)
+      if (known !== undefined) return { sequence: known, isNew: false }
+      const remoteSequence = this.head + fresh.length + 1
+      this.#sequences.set(id, remoteSequence)
+      fresh.push({ ...record, remoteSequence })
+      return { sequence: remoteSequence, isNew: true }
+    })
+    for (const entry of copiesOf(fresh)) {
+      this.#entries.push(entry)
+      this.#sizes.push(entryBytes(entry.entry))
+      this.buckets.add(entry)
+    }
+    return appended
   }
 
   page(from: number, limits: PageLimits, sieve?: Sieve): FeedPage {
-    const entries: Array<FeedEntry> = []
+    const found: Array<FeedEntry> = []
     let bytes = 0
     let index = from - 1
-    for (
-      const end = Math.min(this.head, index + maxLooks);
-      index < end && entries.length < limits.maxEntries;
-      index++
-    ) {
+    for (const end = Math.min(this.head, index + maxLooks); index < end && found.length < limits.maxEntries; index++) {
       const entry = this.#entries[index]!
       if (sieve !== undefined && !sieve(entry)) continue
       bytes += this.#sizes[index]!
-      if (entries.length > 0 && bytes > limits.maxBytes) break
-      entries.push(copyOf(entry))
+      if (found.length > 0 && bytes > limits.maxBytes) break
+      found.push(entry)
     }
+    const entries = copiesOf(found)
     return sieve === undefined ? { entries, head: this.head } : { entries, head: this.head, through: index }
   }
 }
 
-/** An entry whose bytes nobody else holds; id and payload share an allocation, which costs more than the copying. */
-export const copyOf = ({ author, entry, remoteSequence, transportOnly }: FeedEntry): FeedEntry => {
-  const { event, id, payload, primaryKey } = entry
-  const bytes = new Uint8Array(id.byteLength + payload.byteLength)
-  bytes.set(id)
-  bytes.set(payload, id.byteLength)
-  return {
+/** Entries whose bytes nobody else holds. All of them share an allocation, which costs more than the copying. */
+export const copiesOf = (entries: ReadonlyArray<FeedEntry>): Array<FeedEntry> => {
+  if (entries.length === 0) return []
+  const size = entries.reduce((sum, { entry }) => sum + entry.id.byteLength + entry.payload.byteLength, 0)
+  const bytes = new Uint8Array(size)
+  let end = 0
+  const copy = (part: Uint8Array): Uint8Array => {
+    const start = end
+    end += part.byteLength
+    bytes.set(part, start)
+    return bytes.subarray(start, end)
+  }
+  return entries.map(({ author, entry: { event, id, payload, primaryKey }, remoteSequence, transportOnly }) => ({
     remoteSequence,
     author,
     transportOnly,
     entry: new EventJournal.Entry(
-      {
-        id: bytes.subarray(0, id.byteLength) as EventJournal.EntryId,
-        event,
-        primaryKey,
-        payload: bytes.subarray(id.byteLength)
-      },
+      { id: copy(id) as EventJournal.EntryId, event, primaryKey, payload: copy(payload) as Uint8Array<ArrayBuffer> },
       { disableChecks: true }
     )
-  }
+  }))
 }

@@ -3,7 +3,7 @@ import type { EventJournal } from "effect/eventlog"
 import type { FeedStore } from "../ports/FeedStore.ts"
 import { StoreErasedError } from "../ports/StorageError.ts"
 import type { StoreId } from "../ports/StoreId.ts"
-import { copyOf } from "./MemoryFeed.ts"
+import { copiesOf } from "./MemoryFeed.ts"
 import { ensureFeed, type FeedState, wake } from "./MemoryState.ts"
 
 const unlessErased = <A>(state: FeedState, storeId: StoreId, f: () => A): Effect.Effect<A, StoreErasedError> =>
@@ -48,7 +48,7 @@ export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
       if (records.length === 0) return []
       const feed = ensureFeed(state, storeId)
       const before = feed.head
-      const appended = records.map((record) => feed.append(record))
+      const appended = feed.append(records)
       if (feed.head > before) wake(state, storeId)
       return appended
     }),
@@ -57,7 +57,7 @@ export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
   bucket: (storeId, ranges, selection) =>
     Effect.sync(() => {
       const feed = state.feeds.get(storeId)
-      return ranges.map((range) => feed?.buckets.select(range, selection).map(copyOf) ?? [])
+      return ranges.map((range) => copiesOf(feed?.buckets.select(range, selection) ?? []))
     }),
   bucketBounds: (storeId, ranges) =>
     Effect.sync(() => {
