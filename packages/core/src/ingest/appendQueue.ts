@@ -3,6 +3,7 @@ import type { Appended, FeedRecord, FeedStore } from "../ports/FeedStore.ts"
 import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import { entryBytes, type Limits } from "../protocol/limits.ts"
+import { withSpan } from "../tracing/withSpan.ts"
 import { appends } from "./metrics.ts"
 
 /** Why an append failed. */
@@ -103,11 +104,7 @@ export class AppendQueue {
       Effect.tap((slots) =>
         slots.length === records.length ? Effect.void : Effect.die(new Error("The backend answered too few slots"))
       ),
-      Effect.withSpan(
-        "EventLogServer.append",
-        { attributes: { storeId: this.storeId, entries: records.length } },
-        { captureStackTrace: false }
-      )
+      withSpan("EventLogServer.append", () => ({ storeId: this.storeId, entries: records.length }))
     )
   }
 

@@ -1,4 +1,4 @@
-import { Deferred, Effect, type Exit } from "effect"
+import { Deferred, Effect, type Exit, type Fiber } from "effect"
 
 /** What became of a detached run: its exit, or why nobody waited for it any longer. */
 export type Outcome<A, E, B> =
@@ -9,14 +9,19 @@ export type Outcome<A, E, B> =
  * Runs an effect in a fiber of its own and waits for it until `giveUp` succeeds. What is still running then, or when the
  * caller is interrupted, is interrupted and not waited for: an effect that ignores interruption can't hold its caller up.
  */
-export const runDetached = Effect.fnUntraced(function* <A, E, R, B>(
+export const runDetached = <A, E, R, B>(
   effect: Effect.Effect<A, E, R>,
   giveUp: Effect.Effect<B>
-): Effect.fn.Return<Outcome<A, E, B>, never, R> {
-  const work = yield* Effect.forkDetach(effect, { startImmediately: true })
-  const exit = work.pollUnsafe()
-  if (exit !== undefined) return { _tag: "Done", exit }
+): Effect.Effect<Outcome<A, E, B>, never, R> =>
+  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (work) => {
+    const exit = work.pollUnsafe()
+    return exit === undefined ? waitFor(work, giveUp) : Effect.succeed({ _tag: "Done", exit })
+  })
 
+const waitFor = Effect.fnUntraced(function* <A, E, B>(
+  work: Fiber.Fiber<A, E>,
+  giveUp: Effect.Effect<B>
+): Effect.fn.Return<Outcome<A, E, B>> {
   const outcome = Deferred.makeUnsafe<Outcome<A, E, B>>()
   const end = (value: Outcome<A, E, B>) => Deferred.doneUnsafe(outcome, Effect.succeed(value))
   const limit = yield* Effect.forkDetach(giveUp)

@@ -4,6 +4,7 @@ import type { Reactivity } from "effect/reactivity"
 import type { Author, FeedEntry } from "../ports/FeedStore.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import type { Contain } from "../ports/StoreProgress.ts"
+import { withSpan } from "../tracing/withSpan.ts"
 import { callContained } from "./contained.ts"
 import { runDetached } from "./detached.ts"
 import type { LogQuota } from "./logQuota.ts"
@@ -83,6 +84,18 @@ const identityOf = (author: Author): EventLog.Identity["Service"] => ({
   privateKey: noPrivateKey
 })
 
+/** What handlers find besides who wrote the entry. It is the same for one entry after the other, so it is merged once. */
+const makeContexts = () => {
+  const last = new WeakMap<Handler, { readonly ambient: Context.Context<never>; readonly merged: Handler["context"] }>()
+  return (handler: Handler, ambient: Context.Context<never>): Handler["context"] => {
+    const known = last.get(handler)
+    if (known?.ambient === ambient) return known.merged
+    const merged = Context.merge(handler.context, ambient)
+    last.set(handler, { ambient, merged })
+    return merged
+  }
+}
+
 /** What is measured of the handlers of an event. */
 const makeDurations = () => {
   const durations = new Map<string, typeof handlerDuration>()
@@ -107,6 +120,7 @@ const reasonOf = (error: unknown): HandlerFailure["reason"] =>
 export const makeHandlers = (options: HandlersOptions): Handlers => {
   const { abandon, handlerTimeout, onHandlerFailure, quota, reactivity, registry } = options
   const payloads = makePayloads()
+  const contextOf = makeContexts()
   const durationOf = makeDurations()
   let failures = 0
 
@@ -116,26 +130,24 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
     { author, entry }: FeedEntry,
     conflicts: ReadonlyArray<EventJournal.Entry>
   ): Effect.Effect<unknown, unknown> =>
-    Effect.gen(function* () {
-      const payload = yield* payloads.decode(handler, entry)
-      const decoded = yield* payloads.decodeAll(handler, conflicts)
-      return yield* handler.handler({ storeId, payload, entry, conflicts: decoded })
-    }).pipe(
+    Effect.flatMap(payloads.decode(handler, entry), (payload) =>
+      Effect.flatMap(payloads.decodeAll(handler, conflicts), (decoded) =>
+        handler.handler({ storeId, payload, entry, conflicts: decoded })
+      )
+    ).pipe(
       Effect.scoped,
       Effect.updateContext((ambient: Context.Context<never>) =>
-        Context.merge(handler.context, ambient).pipe(
+        contextOf(handler, ambient).pipe(
           Context.add(EventLog.Identity, identityOf(author)),
           Context.add(CurrentAuthor, author)
         )
       ),
       Effect.trackDuration(durationOf(entry.event)),
-      Effect.withSpan(
-        "eventlog.handler",
-        {
-          attributes: { "eventlog.store": storeId, "eventlog.event": entry.event, "eventlog.entry": entry.idString }
-        },
-        { captureStackTrace: false }
-      )
+      withSpan("eventlog.handler", () => ({
+        "eventlog.store": storeId,
+        "eventlog.event": entry.event,
+        "eventlog.entry": entry.idString
+      }))
     )
 
   const giveUp = Effect.raceFirst(
@@ -166,29 +178,29 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
     )
   }
 
+  const done = (storeId: StoreId, feedEntry: FeedEntry, exit: Exit.Exit<unknown, unknown>): Run => ({
+    outcome: "Done",
+    settle: Exit.isFailure(exit) ? fail(storeId, feedEntry, exit.cause) : invalidate(feedEntry.entry)
+  })
+
+  const leftBehind = (storeId: StoreId, feedEntry: FeedEntry, outcome: "Abandoned" | "TimedOut"): Run => {
+    if (outcome === "Abandoned") return { outcome, settle: Effect.void }
+    const timeout = new HandlerTimeoutError({ event: feedEntry.entry.event, millis: handlerTimeout })
+    return { outcome, settle: fail(storeId, feedEntry, Cause.fail(timeout)) }
+  }
+
   return {
     has: (event) => registry.handlers.has(event),
-    run: Effect.fnUntraced(function* <E>(
-      storeId: StoreId,
-      feedEntry: FeedEntry,
-      conflicts: ReadonlyArray<EventJournal.Entry>,
-      contain: Contain<E>
-    ): Effect.fn.Return<Run, E> {
-      const { entry } = feedEntry
-      const handler = registry.handlers.get(entry.event)
-      if (handler === undefined) return passed
-      const detached = yield* runDetached(contain(invoke(handler, storeId, feedEntry, conflicts)), giveUp)
-      if (detached._tag === "GaveUp") {
-        if (detached.reason === "Abandoned") return { outcome: "Abandoned", settle: Effect.void }
-        const timeout = new HandlerTimeoutError({ event: entry.event, millis: handlerTimeout })
-        return { outcome: "TimedOut", settle: fail(storeId, feedEntry, Cause.fail(timeout)) }
-      }
-      const exit = yield* detached.exit
-      return {
-        outcome: "Done",
-        settle: Exit.isFailure(exit) ? fail(storeId, feedEntry, exit.cause) : invalidate(entry)
-      }
-    }),
+    run: (storeId, feedEntry, conflicts, contain) => {
+      const handler = registry.handlers.get(feedEntry.entry.event)
+      if (handler === undefined) return Effect.succeed(passed)
+      const work = contain(invoke(handler, storeId, feedEntry, conflicts))
+      return Effect.flatMap(runDetached(work, giveUp), (detached) =>
+        detached._tag === "Done"
+          ? Effect.map(detached.exit, (exit) => done(storeId, feedEntry, exit))
+          : Effect.succeed(leftBehind(storeId, feedEntry, detached.reason))
+      )
+    },
     failures: () => failures
   }
 }

@@ -63,9 +63,11 @@ export const makePayloads = (): Payloads => {
         )
       ),
     decodeAll: (handler, entries) =>
-      Effect.map(
-        Effect.forEach(entries, (entry) => decodeConflict(handler, entry)),
-        (decoded) => decoded.flat()
-      )
+      entries.length === 0
+        ? Effect.succeed([])
+        : Effect.map(
+            Effect.forEach(entries, (entry) => decodeConflict(handler, entry)),
+            (decoded) => decoded.flat()
+          )
   }
 }

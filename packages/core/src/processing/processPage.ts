@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type { FeedEntry } from "../ports/FeedStore.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import type { Lease, LeaseLostError } from "../ports/StoreProgress.ts"
+import { withSpan } from "../tracing/withSpan.ts"
 import { conflictsOf } from "./conflicts.ts"
 import type { Environment } from "./environment.ts"
 import type { Patiently } from "./outage.ts"
@@ -29,16 +30,10 @@ export const processPage = Effect.fnUntraced(
   },
   (effect, _environment, storeId, _lease, entries) =>
     effect.pipe(
-      Effect.withSpan(
-        "eventlog.process",
-        {
-          attributes: {
-            "eventlog.store": storeId,
-            "eventlog.first": entries[0]?.remoteSequence,
-            "eventlog.last": lastOf(entries)
-          }
-        },
-        { captureStackTrace: false }
-      )
+      withSpan("eventlog.process", () => ({
+        "eventlog.store": storeId,
+        "eventlog.first": entries[0]?.remoteSequence,
+        "eventlog.last": lastOf(entries)
+      }))
     )
 )

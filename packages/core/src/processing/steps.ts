@@ -3,7 +3,7 @@ import type { FeedEntry } from "../ports/FeedStore.ts"
 import type { Lease, LeaseLostError } from "../ports/StoreProgress.ts"
 import { runDetached } from "./detached.ts"
 import type { Environment } from "./environment.ts"
-import { passed } from "./handlers.ts"
+import { passed, type Run } from "./handlers.ts"
 import { processedEntries } from "./metrics.ts"
 import type { Patiently } from "./outage.ts"
 import type { Page } from "./page.ts"
@@ -34,15 +34,18 @@ export const processInSteps = Effect.fnUntraced(function* (
   let savedAt = clock.currentTimeMillisUnsafe()
   let yieldedAt = savedAt
 
-  const runEntry = Effect.fnUntraced(function* (entry: FeedEntry, index: number) {
-    const { outcome, settle } = entry.transportOnly
-      ? passed
-      : yield* handlers.run(storeId, entry, conflicts[index] ?? [], Effect.exit)
-    if (outcome === "Abandoned") return
-    yield* settle
-    done = entry.remoteSequence
-    counts.processed++
-  })
+  const settle = ({ remoteSequence }: FeedEntry, { outcome, settle }: Run) =>
+    outcome === "Abandoned"
+      ? Effect.void
+      : Effect.map(settle, () => {
+          done = remoteSequence
+          counts.processed++
+        })
+
+  const runEntry = (entry: FeedEntry, index: number) =>
+    entry.transportOnly
+      ? settle(entry, passed)
+      : Effect.flatMap(handlers.run(storeId, entry, conflicts[index] ?? [], Effect.exit), (run) => settle(entry, run))
 
   const save = Effect.suspend(() => {
     const reached = done
