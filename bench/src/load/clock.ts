@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 
 /** Work that is not counted, before what is: connections and code warm up. */
-const warmUpMillis = 400
+const warmUpMillis = 2_000
 
 /** Says when a job's work counts, and tells the bench, which looks at the server's CPU then. */
 export interface Clock {
