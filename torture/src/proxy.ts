@@ -56,7 +56,8 @@ class Way {
   }
 
   private send(from: Socket, to: Socket, chunk: Buffer): void {
-    if (this.isSilent || to.destroyed || to.write(chunk)) return
+    // Delayed chunks still come when it is paused.
+    if (this.isSilent || to.destroyed || to.write(chunk) || from.isPaused()) return
     from.pause()
     to.once("drain", () => from.resume())
   }
