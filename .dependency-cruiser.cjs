@@ -6,10 +6,10 @@
 const core = "^packages/core/src"
 
 /**
- * The rooms that data flows through, and how they are traced. A session, where it comes in and goes out, calls those before it; `rpc` is a second
+ * The rooms that data flows through, how they are traced, and how callbacks of the app are kept from harming them. A session, where it comes in and goes out, calls those before it; `rpc` is a second
  * protocol for it to be held in.
  */
-const flow = ["tracing", "ingest", "feed", "compaction", "processing", "session", "rpc", "server"]
+const flow = ["tracing", "containment", "ingest", "feed", "compaction", "processing", "session", "rpc", "server"]
 
 /** What each room may import besides itself. */
 const rooms = {

@@ -1,6 +1,6 @@
 import { Effect, Stream } from "effect"
 import type { FeedStore, PageLimits } from "../ports/FeedStore.ts"
-import type { StoreErasedError } from "../ports/StorageError.ts"
+import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import { retryOutage } from "./outage.ts"
 import { Page } from "./page.ts"
@@ -77,15 +77,14 @@ export class Tail {
     )
   }
 
-  private publishNew(store: FeedStore["Service"], storeId: StoreId) {
-    const self = this
-    return Effect.gen(function* () {
-      while (true) {
-        const { entries, head } = yield* store.read(storeId, self.next, self.limits)
-        if (entries.length === 0) return
-        self.publish(new Page(entries))
-        if (self.next > head) return
-      }
+  private publishNew(
+    store: FeedStore["Service"],
+    storeId: StoreId
+  ): Effect.Effect<void, StorageError | StoreErasedError> {
+    return Effect.flatMap(store.read(storeId, this.next, this.limits), ({ entries, head }) => {
+      if (entries.length === 0) return Effect.void
+      this.publish(new Page(entries))
+      return this.next > head ? Effect.void : this.publishNew(store, storeId)
     })
   }
 

@@ -1,6 +1,7 @@
 import type { EventJournal } from "effect/eventlog"
 import { RequestError } from "../protocol/errors.ts"
 import { entryBytes, type Limits } from "../protocol/limits.ts"
+import { exceedsBytes, isStorable } from "../protocol/storableText.ts"
 
 /** What is wrong with an entry, if anything. */
 type Flaw = { readonly reason: "BadEntry" | "Limit" | "ClockSkew"; readonly message: string }
@@ -21,14 +22,6 @@ const idFlaw = (entry: EventJournal.Entry, latestMillis: number): Flaw | undefin
   return undefined
 }
 
-/** U+0000 and lone surrogates are refused since databases refuse or change them: the entry would not come back as it was. */
-const isStorable = (text: string): boolean => !text.includes("\u0000") && text.isWellFormed()
-
-const encoder = new TextEncoder()
-/** No string has more UTF-8 bytes than three for each UTF-16 unit, so most need no encoding to be measured. */
-const exceeds = (text: string, maxBytes: number): boolean =>
-  text.length > maxBytes || (text.length * 3 > maxBytes && encoder.encode(text).byteLength > maxBytes)
-
 const contentFlaw = (entry: EventJournal.Entry, limits: Limits): Flaw | undefined => {
   if (entry.event === "" || !isStorable(entry.event) || !isStorable(entry.primaryKey)) {
     return {
@@ -36,10 +29,10 @@ const contentFlaw = (entry: EventJournal.Entry, limits: Limits): Flaw | undefine
       message: "An event name may not be empty, and neither it nor a primary key may hold U+0000 or a lone surrogate"
     }
   }
-  if (exceeds(entry.event, limits.maxEventBytes)) {
+  if (exceedsBytes(entry.event, limits.maxEventBytes)) {
     return { reason: "Limit", message: `An event name may have ${limits.maxEventBytes} bytes` }
   }
-  if (exceeds(entry.primaryKey, limits.maxPrimaryKeyBytes)) {
+  if (exceedsBytes(entry.primaryKey, limits.maxPrimaryKeyBytes)) {
     return { reason: "Limit", message: `A primary key may have ${limits.maxPrimaryKeyBytes} bytes` }
   }
   if (entryBytes(entry) > limits.maxEntryBytes) {

@@ -13,20 +13,23 @@ export type Patiently = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect
  *
  * @param waiting what goes on while the backend is away; it is given the time between two attempts
  */
-export const untilAnswered =
-  (delays: RetryMillis, waiting: (pause: Effect.Effect<void>) => Effect.Effect<void> = (pause) => pause): Patiently =>
-  <A, E, R>(call: Effect.Effect<A, E, R>) =>
-    Effect.gen(function* () {
-      for (let attempt = 0; ; attempt++) {
-        const result = yield* Effect.result(call)
-        if (result._tag === "Success") return result.success
-        if (!(result.failure instanceof StorageError)) {
-          return yield* Effect.fail(result.failure as Exclude<E, StorageError>)
-        }
-        yield* Metric.update(processingRetries, 1)
-        yield* attempt === 0
-          ? Effect.logWarning("Processing waits for the backend", result.failure)
-          : Effect.logDebug("Processing still waits for the backend", result.failure)
-        yield* waiting(backOff(delays, attempt))
+export const untilAnswered = (
+  delays: RetryMillis,
+  waiting: (pause: Effect.Effect<void>) => Effect.Effect<void> = (pause) => pause
+): Patiently =>
+  Effect.fnUntraced(function* <A, E, R>(
+    call: Effect.Effect<A, E, R>
+  ): Effect.fn.Return<A, Exclude<E, StorageError>, R> {
+    for (let attempt = 0; ; attempt++) {
+      const result = yield* Effect.result(call)
+      if (result._tag === "Success") return result.success
+      if (!(result.failure instanceof StorageError)) {
+        return yield* Effect.fail(result.failure as Exclude<E, StorageError>)
       }
-    })
+      yield* Metric.update(processingRetries, 1)
+      yield* attempt === 0
+        ? Effect.logWarning("Processing waits for the backend", result.failure)
+        : Effect.logDebug("Processing still waits for the backend", result.failure)
+      yield* waiting(backOff(delays, attempt))
+    }
+  })

@@ -1,7 +1,7 @@
 import { Clock, Effect, Metric } from "effect"
+import { runDetached } from "../containment/runDetached.ts"
 import type { FeedEntry } from "../ports/FeedStore.ts"
 import type { Lease, LeaseLostError } from "../ports/StoreProgress.ts"
-import { runDetached } from "./detached.ts"
 import type { Environment } from "./environment.ts"
 import { passed, type Run } from "./handlers.ts"
 import { processedEntries } from "./metrics.ts"

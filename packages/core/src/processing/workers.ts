@@ -1,7 +1,7 @@
 import { Effect, Fiber, Metric } from "effect"
+import { runDetached } from "../containment/runDetached.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import { type ActiveStore, makeActiveStore } from "./activeStore.ts"
-import { runDetached } from "./detached.ts"
 import type { Environment } from "./environment.ts"
 import { processingStores } from "./metrics.ts"
 import { runStore } from "./worker.ts"

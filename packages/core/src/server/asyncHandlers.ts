@@ -67,11 +67,19 @@ const runAsync = <Transaction>(
   input: Omit<HandlerInput<unknown>, "author" | "signal" | "transaction">,
   transactions: HandlerTransactions<Transaction> | undefined
 ) =>
-  Effect.gen(function* () {
-    const author = yield* CurrentAuthor
-    const transaction = (yield* CurrentTransaction) as Transaction
-    return yield* callPlain((signal) => {
-      const call = () => handler({ ...input, author, signal, transaction })
+  Effect.withFiber<unknown, unknown>((fiber) => {
+    const author = fiber.getRef(CurrentAuthor)
+    const transaction = fiber.getRef(CurrentTransaction) as Transaction
+    return callPlain((signal) => {
+      const call = () =>
+        handler({
+          ...input,
+          author,
+          transaction,
+          get signal() {
+            return signal()
+          }
+        })
       return transaction === undefined || transactions === undefined ? call() : transactions.enter(transaction, call)
     })
   })

@@ -1,5 +1,6 @@
-import { Cause, Context, type Duration, Effect, Fiber, Layer } from "effect"
+import { Cause, Context, type Duration, Effect, Exit, Layer } from "effect"
 import type { EventJournal } from "effect/eventlog"
+import { runDetached } from "../containment/runDetached.ts"
 import { EventLogServerAuth, type EventLogServerAuthError, type IdentityClaim } from "../ports/EventLogServerAuth.ts"
 import {
   EventLogServerStoreRegistry,
@@ -62,21 +63,25 @@ export const layerAccess = (options: {
       const auth = yield* EventLogServerAuth
       const registry = yield* EventLogServerStoreRegistry
 
-      /** Runs a callback on a fiber of its own, so that even one that can't be interrupted is left behind. */
+      const isOutOfTime = Effect.sleep(options.authTimeout)
+
+      /** Waits for a callback no longer than `authTimeout`, even one that can't be interrupted. */
+      const inTime = <A, E extends AccessError>(answer: Effect.Effect<A, E>): Effect.Effect<A, E | RequestError> =>
+        Effect.flatMap(
+          runDetached(answer, isOutOfTime),
+          (outcome): Effect.Effect<A, E | RequestError> =>
+            outcome._tag === "Done"
+              ? outcome.exit
+              : Effect.fail(unavailable("The authorization did not answer in time"))
+        )
+
+      // One that has its answer at hand needs no fiber.
       const contained = <A, E extends AccessError>(
         callback: () => Effect.Effect<A, E>
       ): Effect.Effect<A, E | RequestError> =>
-        Effect.gen(function* () {
-          const fiber = yield* Effect.forkDetach(Effect.suspend(callback), { startImmediately: true })
-          const answered = fiber.pollUnsafe()
-          if (answered !== undefined) return yield* answered
-          return yield* Fiber.join(fiber).pipe(
-            Effect.timeoutOrElse({
-              duration: options.authTimeout,
-              orElse: () => Effect.fail(unavailable("The authorization did not answer in time"))
-            }),
-            Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe()))
-          )
+        Effect.suspend(() => {
+          const answer = callback()
+          return Exit.isExit(answer) ? answer : inTime(answer)
         }).pipe(
           Effect.catchCauseIf(
             (cause) => !Cause.hasFails(cause),

@@ -1,7 +1,6 @@
 import { RequestError } from "../protocol/errors.ts"
 import type { Limits } from "../protocol/limits.ts"
-
-const encoder = new TextEncoder()
+import { exceedsBytes, isStorable } from "../protocol/storableText.ts"
 
 /**
  * Refuses a public key that no registry has to be able to hold: an empty one, one of more than `maxPublicKeyBytes` bytes in
@@ -11,15 +10,14 @@ export const checkPublicKey = (
   publicKey: string,
   limits: Pick<Limits, "maxPublicKeyBytes">
 ): RequestError | undefined => {
-  if (publicKey === "" || publicKey.includes("\u0000") || !publicKey.isWellFormed()) {
+  if (publicKey === "" || !isStorable(publicKey)) {
     return new RequestError({
       reason: "Malformed",
       message: "A public key may not be empty, nor hold U+0000 or a lone surrogate"
     })
   }
-  // The first test spares the second one the work that a huge key would make.
   const { maxPublicKeyBytes } = limits
-  return publicKey.length > maxPublicKeyBytes || encoder.encode(publicKey).byteLength > maxPublicKeyBytes
+  return exceedsBytes(publicKey, maxPublicKeyBytes)
     ? new RequestError({ reason: "Limit", message: `A public key may have ${maxPublicKeyBytes} bytes` })
     : undefined
 }

@@ -1,7 +1,7 @@
 import { Effect, type Exit } from "effect"
 import type { Feed, OpenedSubscription } from "../feed/feed.ts"
 import { checkEntries } from "../ingest/checkEntries.ts"
-import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
+import type { Ingest, WriteError, WriteRequest, Written } from "../ingest/ingest.ts"
 import type { IdentityClaim } from "../ports/EventLogServerAuth.ts"
 import type { StoreId } from "../ports/StoreId.ts"
 import { type DomainError, RequestError } from "../protocol/errors.ts"
@@ -78,22 +78,31 @@ export class Requests {
     answered: (exit: Exit.Exit<Written, WriteError>) => void,
     isMeant = anyStore
   ): Effect.Effect<void, DomainError> {
-    return Effect.gen({ self: this }, function* () {
-      const { access, limits, now, submit } = this.context
+    // Without a generator: making one for each write costs more than the rest of this.
+    return Effect.suspend(() => {
+      const { access, limits, now } = this.context
       const { entries, publicKey } = request
-      yield* this.requireProof(publicKey)
-      const flaw = checkEntries(entries, limits, now())
-      if (flaw !== undefined) return yield* flaw
-      const storeId = yield* access.write(publicKey, entries)
-      if (!isMeant(storeId)) return yield* otherStore()
-      if (this.pending >= limits.maxPendingWrites) yield* this.room
+      const flaw = this.unproved(publicKey) ?? checkEntries(entries, limits, now())
+      if (flaw !== undefined) return Effect.fail(flaw)
+      return Effect.flatMap(access.write(publicKey, entries), (storeId) =>
+        isMeant(storeId)
+          ? this.queue({ storeId, entries, author: publicKey, transportOnly: false }, answered)
+          : Effect.fail(otherStore())
+      )
+    })
+  }
+
+  /** Queues a write once there is room for one more. */
+  private queue(write: WriteRequest, answered: (exit: Exit.Exit<Written, WriteError>) => void): Effect.Effect<void> {
+    const submit = Effect.sync(() => {
       this.pending++
-      submit({ storeId, entries, author: publicKey, transportOnly: false }, (exit) => {
+      this.context.submit(write, (exit) => {
         this.pending--
         this.waiting.shift()?.()
         answered(exit)
       })
     })
+    return this.pending >= this.context.limits.maxPendingWrites ? Effect.andThen(this.room, submit) : submit
   }
 
   /** Opens a subscription, which may take the place of the key's former one: `Subscriptions.start`. */
@@ -104,7 +113,8 @@ export class Requests {
     return Effect.gen({ self: this }, function* () {
       const { access, feed, limits, subscriptions } = this.context
       const { publicKey, startSequence } = request
-      yield* this.requireProof(publicKey)
+      const flaw = this.unproved(publicKey)
+      if (flaw !== undefined) return yield* flaw
       this.granting = publicKey
       if (!subscriptions.has(publicKey) && subscriptions.size >= limits.maxSubscriptions) {
         return yield* new RequestError({
@@ -164,9 +174,9 @@ export class Requests {
     )
   }
 
-  private requireProof(publicKey: string): Effect.Effect<void, RequestError> {
+  private unproved(publicKey: string): RequestError | undefined {
     const { proofs } = this.context
-    return proofs === undefined || proofs.get(publicKey) !== undefined ? Effect.void : Effect.fail(notProved(publicKey))
+    return proofs === undefined || proofs.get(publicKey) !== undefined ? undefined : notProved(publicKey)
   }
 
   private get room(): Effect.Effect<void> {

@@ -1,4 +1,4 @@
-import { Effect, type Fiber } from "effect"
+import { Context, Effect, type Fiber, References } from "effect"
 import { type Connection, CurrentConnection } from "../ports/CurrentConnection.ts"
 import type { Transport, TransportListener } from "../ports/Transport.ts"
 import type { Conversation, Protocol } from "./conversation.ts"
@@ -119,9 +119,15 @@ export class Session implements TransportListener {
 
   /** Lets callbacks and logs know which connection it is about. */
   private within<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return effect.pipe(
-      Effect.provideService(CurrentConnection, this.connection),
-      Effect.annotateLogs({ connectionId: this.connection.id })
+    const { connection } = this
+    return Effect.updateContext(effect, (context) =>
+      context.pipe(
+        Context.add(CurrentConnection, connection),
+        Context.add(References.CurrentLogAnnotations, {
+          ...Context.get(context, References.CurrentLogAnnotations),
+          connectionId: connection.id
+        })
+      )
     )
   }
 

@@ -21,19 +21,18 @@ const pauseAfter = (attempt: number): Effect.Effect<void> =>
  * Calls the database. A call that met others (a deadlock, a lock, a write in between) is tried again: it has to be one
  * transaction, of which nothing stays. A row that makes no sense fails the call too. What fails for good is a `StorageError`, and says whether a retry may help.
  */
-export const attempt = <A>(
+export const attempt = Effect.fnUntraced(function* <A>(
   { dialect }: Database,
   operation: string,
   call: () => Promise<A>
-): Effect.Effect<A, StorageError> =>
-  Effect.gen(function* () {
-    for (let attempt = 0; ; attempt++) {
-      const result = yield* Effect.result(Effect.tryPromise({ try: call, catch: (cause) => cause }))
-      if (result._tag === "Success") return result.success
-      const failure = dialect.failureOf(result.failure)
-      if (failure !== "Conflict" || attempt === maxAttempts) {
-        return yield* new StorageError({ operation, retryable: failure !== "Broken", cause: result.failure })
-      }
-      yield* pauseAfter(attempt)
+): Effect.fn.Return<A, StorageError> {
+  for (let attempt = 0; ; attempt++) {
+    const result = yield* Effect.result(Effect.tryPromise({ try: call, catch: (cause) => cause }))
+    if (result._tag === "Success") return result.success
+    const failure = dialect.failureOf(result.failure)
+    if (failure !== "Conflict" || attempt === maxAttempts) {
+      return yield* new StorageError({ operation, retryable: failure !== "Broken", cause: result.failure })
     }
-  })
+    yield* pauseAfter(attempt)
+  }
+})

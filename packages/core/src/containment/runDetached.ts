@@ -1,4 +1,4 @@
-import { Deferred, Effect, type Exit, type Fiber } from "effect"
+import { Effect, type Exit, type Fiber } from "effect"
 
 /** What became of a detached run: its exit, or why nobody waited for it any longer. */
 export type Outcome<A, E, B> =
@@ -18,21 +18,22 @@ export const runDetached = <A, E, R, B>(
     return exit === undefined ? waitFor(work, giveUp) : Effect.succeed({ _tag: "Done", exit })
   })
 
-const waitFor = Effect.fnUntraced(function* <A, E, B>(
-  work: Fiber.Fiber<A, E>,
-  giveUp: Effect.Effect<B>
-): Effect.fn.Return<Outcome<A, E, B>> {
-  const outcome = Deferred.makeUnsafe<Outcome<A, E, B>>()
-  const end = (value: Outcome<A, E, B>) => Deferred.doneUnsafe(outcome, Effect.succeed(value))
-  const limit = yield* Effect.forkDetach(giveUp)
-  work.addObserver((exit) => end({ _tag: "Done", exit }))
-  limit.addObserver((exit) => exit._tag === "Success" && end({ _tag: "GaveUp", reason: exit.value }))
-  return yield* Deferred.await(outcome).pipe(
-    Effect.ensuring(
-      Effect.sync(() => {
+const waitFor = <A, E, B>(work: Fiber.Fiber<A, E>, giveUp: Effect.Effect<B>): Effect.Effect<Outcome<A, E, B>> =>
+  Effect.flatMap(Effect.forkDetach(giveUp), (limit) =>
+    Effect.callback<Outcome<A, E, B>>((resume) => {
+      work.addObserver((exit) => {
+        limit.interruptUnsafe()
+        resume(Effect.succeed({ _tag: "Done", exit }))
+      })
+      limit.addObserver((exit) => {
+        if (exit._tag === "Failure") return
+        // First, since an interrupted run is done, too.
+        resume(Effect.succeed({ _tag: "GaveUp", reason: exit.value }))
+        work.interruptUnsafe()
+      })
+      return Effect.sync(() => {
         work.interruptUnsafe()
         limit.interruptUnsafe()
       })
-    )
+    })
   )
-})
