@@ -104,6 +104,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     to: ""
   },
   {
+    name: "conflicts aren't looked for though a passed page has a greater id",
+    by: "simulation",
+    file: "core/src/processing/PassedIds.ts",
+    from: "    for (const { entry } of entries) this.passed = greaterOf(this.passed, entry.id)\n",
+    to: ""
+  },
+  {
     name: "an outage of the backend ends a subscription",
     by: "simulation",
     file: "core/src/feed/outage.ts",

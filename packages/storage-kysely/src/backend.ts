@@ -18,6 +18,7 @@ import { type DialectName, dialects } from "./dialects/dialects.ts"
 import { append } from "./feed/append.ts"
 import { bucket } from "./feed/bucket.ts"
 import { bucketBounds } from "./feed/bucketBounds.ts"
+import { greatestId } from "./feed/greatestId.ts"
 import { readId, rotateId } from "./feed/identity.ts"
 import { read } from "./feed/read.ts"
 import { cursors } from "./progress/cursors.ts"
@@ -122,6 +123,7 @@ const makePorts = <DB>(
       read: (storeId, from, limits) => read(database, storeId, from, limits),
       bucket: (storeId, ranges, selection) => bucket(database, storeId, ranges, selection),
       bucketBounds: (storeId, ranges) => bucketBounds(database, storeId, ranges),
+      greatestId: (storeId) => greatestId(database, storeId),
       wakeups: wakeups.of
     }).pipe(
       Context.add(FeedAdmin, {

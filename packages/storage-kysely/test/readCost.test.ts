@@ -87,6 +87,7 @@ describe("a bucket that holds a long history itself", () => {
       const last = { ...range, fromSequence: 1_995 }
       expect(await cost((feeds) => feeds.bucket(storeId, [last], { ...newest, order: "sequence" }))).toBeLessThan(50)
       expect(await cost((feeds) => feeds.bucketBounds(storeId, [range]))).toBeLessThan(50)
+      expect(await cost((feeds) => feeds.greatestId(storeId))).toBeLessThan(10)
     })
   }
 })

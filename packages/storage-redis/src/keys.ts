@@ -6,7 +6,7 @@ export interface StoreKeys {
   readonly ids: string
   /** A hash: the entries of each bucket, in chunks. */
   readonly buckets: string
-  /** A hash: the head, the cursor, the lease, compaction groups, and the tombstone. */
+  /** A hash: the head, the greatest id, the cursor, the lease, compaction groups, and the tombstone. */
   readonly state: string
 }
 

@@ -11,6 +11,7 @@ export const members = [
   "FeedStore.read",
   "FeedStore.bucket",
   "FeedStore.bucketBounds",
+  "FeedStore.greatestId",
   "FeedAdmin.heads",
   "StoreProgress.lease",
   "StoreProgress.advance",

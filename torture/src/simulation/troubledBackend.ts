@@ -49,6 +49,7 @@ const feedStore = (node: NodeState, store: FeedStore["Service"]): FeedStore["Ser
   read: (...args) => troubled(node, "FeedStore.read", store.read(...args), away),
   bucket: (...args) => troubled(node, "FeedStore.bucket", store.bucket(...args), away),
   bucketBounds: (...args) => troubled(node, "FeedStore.bucketBounds", store.bucketBounds(...args), away),
+  greatestId: (...args) => troubled(node, "FeedStore.greatestId", store.greatestId(...args), away),
   wakeups: (storeId) =>
     store.wakeups(storeId).pipe(
       Stream.mapEffect(() => node.delay),

@@ -5,6 +5,7 @@ import { append } from "./feedStore/append.ts"
 import { bucket } from "./feedStore/bucket.ts"
 import { bucketBounds } from "./feedStore/bucketBounds.ts"
 import { concurrency } from "./feedStore/concurrency.ts"
+import { greatestId } from "./feedStore/greatestId.ts"
 import { idempotency } from "./feedStore/idempotency.ts"
 import { identity } from "./feedStore/identity.ts"
 import { isolation } from "./feedStore/isolation.ts"
@@ -27,7 +28,19 @@ import { mapping } from "./storeRegistry/mapping.ts"
 import { races } from "./storeRegistry/races.ts"
 import { declareSuites } from "./suite.ts"
 
-const FeedStore = { identity, append, idempotency, read, sieve, bucket, bucketBounds, isolation, concurrency, wakeups }
+const FeedStore = {
+  identity,
+  append,
+  idempotency,
+  read,
+  sieve,
+  bucket,
+  bucketBounds,
+  greatestId,
+  isolation,
+  concurrency,
+  wakeups
+}
 const FeedAdmin = { heads, erase, rotateId }
 const StoreProgress = { lease, cursors, cutoffs }
 const EventLogServerStoreRegistry = { mapping, races, listing }

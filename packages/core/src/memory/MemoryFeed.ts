@@ -13,8 +13,15 @@ export class MemoryFeed {
   readonly #sizes: Array<number> = []
   readonly #sequences = new Map<string, number>()
 
+  #greatestId: EventJournal.EntryId | undefined
+
   get head(): number {
     return this.#entries.length
+  }
+
+  /** The greatest id of all entries, as the caller's own. */
+  get greatestId(): EventJournal.EntryId | undefined {
+    return this.#greatestId?.slice() as EventJournal.EntryId | undefined
   }
 
   append(records: ReadonlyArray<FeedRecord>): ReadonlyArray<Appended> {
@@ -32,6 +39,8 @@ export class MemoryFeed {
       this.#entries.push(entry)
       this.#sizes.push(entryBytes(entry.entry))
       this.buckets.add(entry)
+      const { id } = entry.entry
+      if (this.#greatestId === undefined || EventJournal.EntryIdOrder(this.#greatestId, id) < 0) this.#greatestId = id
     }
     return appended
   }

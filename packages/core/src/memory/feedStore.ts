@@ -64,5 +64,6 @@ export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
       const feed = state.feeds.get(storeId)
       return ranges.map((range) => feed?.buckets.bounds(range))
     }),
+  greatestId: (storeId) => Effect.sync(() => state.feeds.get(storeId)?.greatestId),
   wakeups: (storeId) => wakeups(state, storeId)
 })

@@ -134,6 +134,11 @@ export class FeedStore extends Context.Service<
       ranges: ReadonlyArray<BucketRange>
     ) => Effect.Effect<ReadonlyArray<BucketBounds | undefined>, StorageError>
     /**
+     * The greatest entry id of a store, compared byte by byte, whatever the entry is for; `undefined` where the store has
+     * no entries. It counts every append that has answered.
+     */
+    readonly greatestId: (storeId: StoreId) => Effect.Effect<EventJournal.EntryId | undefined, StorageError>
+    /**
      * Says "the head may have moved", for commits by any process. It emits once as soon as it listens, so that a reader
      * that looks after the first element misses nothing. Wake-ups may be spurious and may collapse; none is lost for
      * good: a connection that was lost emits one when it is back. The erasure of the store wakes too.

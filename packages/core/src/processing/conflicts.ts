@@ -14,6 +14,8 @@ const maxConflictBytes = defaultLimits.maxPageBytes
 export interface ConflictOptions {
   /** How many conflicts an entry has at most: those with the greatest ids. */
   readonly maxConflicts: number
+  /** No entry below the page has a greater id than this; `undefined`: nothing is known of them. */
+  readonly greatestBelow: EventJournal.EntryId | undefined
   /** Whether the event's conflicts matter to anybody. */
   readonly isHandled: (event: string) => boolean
 }
@@ -84,18 +86,19 @@ const fill = Effect.fnUntraced(function* (
 /**
  * The conflicts of each entry of a page, in the page's order: the replayable entries of the same event and primary key
  * with a lower sequence and a greater id, in id order, and of those the newest: `maxConflicts`, and of what lies below the
- * page no more bytes than a page holds. One query for the whole page.
+ * page no more bytes than a page holds. One query for the whole page, and none where all ids are greater than those below.
  */
 export const conflictsOf = Effect.fnUntraced(function* (
   feeds: FeedStore["Service"],
   storeId: StoreId,
   page: ReadonlyArray<FeedEntry>,
-  { isHandled, maxConflicts }: ConflictOptions
+  { greatestBelow, isHandled, maxConflicts }: ConflictOptions
 ): Effect.fn.Return<ReadonlyArray<ReadonlyArray<Entry>>, StorageError> {
   const matters = ({ entry, transportOnly }: FeedEntry) => !transportOnly && isHandled(entry.event)
   const buckets = bucketsOf(page.filter(matters))
-  const all = Array.from(buckets.values()).flatMap((ofEvent) => Array.from(ofEvent.values()))
-  yield* fill(feeds, storeId, all, page[0]?.remoteSequence ?? 1, maxConflicts)
+  const mayConflict = ({ leastId }: Bucket) => greatestBelow === undefined || isLess(leastId, greatestBelow)
+  const inDoubt = Array.from(buckets.values()).flatMap((ofEvent) => Array.from(ofEvent.values()).filter(mayConflict))
+  yield* fill(feeds, storeId, inDoubt, page[0]?.remoteSequence ?? 1, maxConflicts)
 
   return page.map((feedEntry) => {
     const { entry } = feedEntry

@@ -6,6 +6,7 @@ import type { Lease, LeaseLostError } from "../ports/StoreProgress.ts"
 import type { ActiveStore } from "./activeStore.ts"
 import type { Environment } from "./environment.ts"
 import { type Patiently, untilAnswered } from "./outage.ts"
+import { PassedIds } from "./PassedIds.ts"
 import { lastOf } from "./page.ts"
 import { processPage } from "./processPage.ts"
 import type { Turn } from "./turns.ts"
@@ -63,6 +64,7 @@ export const hold = Effect.fnUntraced(function* (
   patiently: Patiently
 ): Effect.fn.Return<Held, LeaseLostError | StoreErasedError, Scope.Scope> {
   const { storeId } = store
+  const ids = new PassedIds(environment.feeds, storeId)
   let cursor = lease.cursor
   let isListening = false
   if (environment.stopped.holds(storeId, cursor)) return "Stopped"
@@ -71,7 +73,7 @@ export const hold = Effect.fnUntraced(function* (
     const page = yield* readOn(environment, storeId, cursor, patiently)
     if (page === undefined) return "Stopped"
     if (page.entries.length > 0) {
-      yield* processPage(environment, storeId, lease, page.entries, patiently)
+      yield* processPage(environment, storeId, lease, ids, page.entries, patiently)
       cursor = lastOf(page.entries)
       // Handlers and a backend that answer at once would never let a timer or a socket have its turn.
       yield* Effect.yieldNow

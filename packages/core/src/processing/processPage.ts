@@ -6,6 +6,7 @@ import { withSpan } from "../tracing/withSpan.ts"
 import { conflictsOf } from "./conflicts.ts"
 import type { Environment } from "./environment.ts"
 import type { Patiently } from "./outage.ts"
+import type { PassedIds } from "./PassedIds.ts"
 import { lastOf, type Page } from "./page.ts"
 import { processInSteps } from "./steps.ts"
 import { processInTransactions } from "./transactions.ts"
@@ -16,19 +17,24 @@ export const processPage = Effect.fnUntraced(
     environment: Environment,
     storeId: StoreId,
     lease: Lease,
+    ids: PassedIds,
     entries: ReadonlyArray<FeedEntry>,
     patiently: Patiently
   ): Effect.fn.Return<void, LeaseLostError> {
     const { feeds, handlers, options } = environment
+    const { maxConflicts } = options
     const conflicts = yield* patiently(
-      conflictsOf(feeds, storeId, entries, { maxConflicts: options.maxConflicts, isHandled: handlers.has })
+      Effect.flatMap(ids.greatest, (greatestBelow) =>
+        conflictsOf(feeds, storeId, entries, { maxConflicts, greatestBelow, isHandled: handlers.has })
+      )
     )
+    ids.pass(entries)
     const page: Page = { storeId, entries, conflicts }
     yield* lease.transaction === undefined
       ? processInSteps(environment, page, lease, patiently)
       : processInTransactions(environment, page, lease.transaction, patiently)
   },
-  (effect, _environment, storeId, _lease, entries) =>
+  (effect, _environment, storeId, _lease, _ids, entries) =>
     effect.pipe(
       withSpan("eventlog.process", () => ({
         "eventlog.store": storeId,

@@ -168,6 +168,7 @@ const members = [
   "FeedStore.append",
   "FeedStore.bucket",
   "FeedStore.bucketBounds",
+  "FeedStore.greatestId",
   "FeedStore.id",
   "FeedStore.read",
   "FeedStore.wakeups",

@@ -7,6 +7,7 @@ import { makeFeedStore } from "../../src/memory/feedStore.ts"
 import { makeFeedState } from "../../src/memory/MemoryState.ts"
 import type { FeedEntry, FeedRecord, FeedStore } from "../../src/ports/FeedStore.ts"
 import { conflictsOf } from "../../src/processing/conflicts.ts"
+import { PassedIds } from "../../src/processing/PassedIds.ts"
 import { freshStoreId, scaled } from "./harness.ts"
 
 interface Step {
@@ -55,16 +56,20 @@ const naive = (feed: ReadonlyArray<FeedEntry>, of: FeedEntry, maxConflicts: numb
 
 const limits = (maxEntries: number) => ({ maxEntries, maxBytes: 1_000_000 })
 
+/** Reads on, page by page, whenever it is asked to. */
 const pageThrough = Effect.fnUntraced(function* (feeds: FeedStore["Service"], pageSize: number, maxConflicts: number) {
   const storeId = freshStoreId()
+  const ids = new PassedIds(feeds, storeId)
+  const found: Array<ReadonlyArray<string>> = []
   return {
     storeId,
     read: Effect.gen(function* () {
-      const found: Array<ReadonlyArray<string>> = []
       while (true) {
         const { entries } = yield* feeds.read(storeId, found.length + 1, limits(pageSize))
         if (entries.length === 0) return found
-        const conflicts = yield* conflictsOf(feeds, storeId, entries, { maxConflicts, isHandled })
+        const greatestBelow = yield* ids.greatest
+        const conflicts = yield* conflictsOf(feeds, storeId, entries, { maxConflicts, greatestBelow, isHandled })
+        ids.pass(entries)
         expect(conflicts).toHaveLength(entries.length)
         found.push(...conflicts.map((ofEntry) => ofEntry.map(({ idString }) => idString)))
       }
@@ -80,12 +85,16 @@ describe("conflicts", () => {
           fc.array(step, { maxLength: 40, size: "max" }),
           fc.integer({ min: 1, max: 10 }),
           fc.nat(6),
-          (steps, pageSize, maxConflicts) =>
+          fc.integer({ min: 1, max: 40 }),
+          (steps, pageSize, maxConflicts, appendSize) =>
             Effect.runPromise(
               Effect.gen(function* () {
                 const feeds = makeFeedStore(makeFeedState())
                 const { read, storeId } = yield* pageThrough(feeds, pageSize, maxConflicts)
-                yield* feeds.append(storeId, steps.map(recordOf))
+                for (let from = 0; from < steps.length; from += appendSize) {
+                  yield* feeds.append(storeId, steps.slice(from, from + appendSize).map(recordOf))
+                  yield* read
+                }
                 const { entries } = yield* feeds.read(storeId, 1, limits(1_000))
                 expect(yield* read).toEqual(entries.map((entry) => naive(entries, entry, maxConflicts)))
               })
@@ -117,6 +126,39 @@ describe("conflicts", () => {
       yield* feeds.append(storeId, steps.map(recordOf))
       yield* read
       expect(queries).toBe(3)
+    })
+  )
+
+  it.effect("are not asked for where all ids are greater than those before", () =>
+    Effect.gen(function* () {
+      const feeds = makeFeedStore(makeFeedState())
+      const asked: Array<number> = []
+      const counting: FeedStore["Service"] = {
+        ...feeds,
+        bucket: (storeId, ranges, selection) => {
+          asked.push(ranges.length)
+          return feeds.bucket(storeId, ranges, selection)
+        }
+      }
+      const { read, storeId } = yield* pageThrough(counting, 10, 5)
+      const write = (...ranks: ReadonlyArray<number>) =>
+        Effect.andThen(
+          feeds.append(
+            storeId,
+            ranks.map((rank) => recordOf({ event: "Set", primaryKey: String(rank % 2), rank, transportOnly: false }))
+          ),
+          read
+        )
+      yield* write(1, 2)
+      // The greatest id that is asked for now is 4: what came before 3 is not known.
+      yield* write(3, 4)
+      expect(asked).toEqual([1])
+      yield* write(5, 6)
+      yield* write(7, 8)
+      expect(asked).toEqual([1])
+      // 4 is late: of its bucket there may be conflicts.
+      yield* write(9, 4, 10)
+      expect(asked).toEqual([1, 1])
     })
   )
 

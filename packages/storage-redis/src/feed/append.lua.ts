@@ -11,12 +11,12 @@ export const appendScript = script(`${chunksLua}
 local feed, ids, buckets, state = unpack(KEYS)
 local records, seenSequence, seenId, channel, message = unpack(ARGV)
 
-local stored = redis.call('HMGET', state, 'erased', 'head', 'chunks')
+local stored = redis.call('HMGET', state, 'erased', 'head', 'chunks', 'greatest')
 if stored[1] then return redis.error_reply('ERASED The store was erased') end
 if seenId ~= '' and redis.call('HGET', ids, seenId) ~= seenSequence then
   return redis.error_reply('LOST The entry with sequence ' .. seenSequence .. ' is gone')
 end
-local head, chunks = tonumber(stored[2] or 0), tonumber(stored[3] or 0)
+local head, chunks, greatest = tonumber(stored[2] or 0), tonumber(stored[3] or 0), stored[4]
 if redis.call('XLEN', feed) ~= head or redis.call('HLEN', ids) ~= head or redis.call('HLEN', buckets) ~= chunks then
   return redis.error_reply('DAMAGED The keys of a store disagree: some were evicted, trimmed or edited')
 end
@@ -99,6 +99,7 @@ while position <= #records do
     else
       head = head + 1
       fresh[id] = head
+      if not greatest or isGreater(id, greatest) then greatest = id end
       local number = string.format('%d', head)
       redis.call('XADD', feed, number .. '-0', 'e', bodies[i])
       add(digests[i], id .. struct.pack('>I6', head * 2 + string.byte(bodies[i], 21) % 2))
@@ -114,7 +115,7 @@ while position <= #records do
 end
 
 if head > reply[1] then
-  redis.call('HSET', state, 'head', string.format('%d', head), 'chunks', chunks)
+  redis.call('HSET', state, 'head', string.format('%d', head), 'chunks', chunks, 'greatest', greatest)
   redis.call('PUBLISH', channel, message)
 end
 return reply

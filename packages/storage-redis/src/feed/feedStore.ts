@@ -4,6 +4,7 @@ import type { RedisNode } from "../node.ts"
 import { wakeupsOf } from "../wakeups/stream.ts"
 import { append } from "./append.ts"
 import { bucket, bucketBounds } from "./bucket.ts"
+import { greatestId } from "./greatestId.ts"
 import { noticingLoss } from "./history.ts"
 import { read } from "./read.ts"
 
@@ -16,5 +17,6 @@ export const makeFeedStore = (node: RedisNode): FeedStore["Service"] => ({
     attemptOn("FeedStore.read", storeId, () => read(node, storeId, from, limits)).pipe(noticingLoss(node, storeId)),
   bucket: (storeId, ranges, selection) => attempt("FeedStore.bucket", () => bucket(node, storeId, ranges, selection)),
   bucketBounds: (storeId, ranges) => attempt("FeedStore.bucketBounds", () => bucketBounds(node, storeId, ranges)),
+  greatestId: (storeId) => attempt("FeedStore.greatestId", () => greatestId(node, storeId)),
   wakeups: (storeId) => wakeupsOf(node.wakeups, node.keys.channel(storeId))
 })

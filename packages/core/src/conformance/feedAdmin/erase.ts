@@ -18,6 +18,7 @@ export const erase: Topic = (check) => {
           yield* feeds.bucket(storeId, [bucket], { order: "sequence", maxEntries: 10, maxBytes: 1_000_000 })
         ).toEqual([[]])
         expect(yield* feeds.bucketBounds(storeId, [bucket])).toEqual([undefined])
+        expect(yield* feeds.greatestId(storeId)).toBeUndefined()
         const heads = yield* admin.heads(undefined, 1_000_000)
         expect(heads.map((head) => head.storeId)).not.toContain(storeId)
       }
