@@ -20,7 +20,9 @@ import { bucket } from "./feed/bucket.ts"
 import { bucketBounds } from "./feed/bucketBounds.ts"
 import { greatestId } from "./feed/greatestId.ts"
 import { readId, rotateId } from "./feed/identity.ts"
-import { read } from "./feed/read.ts"
+import { makeInsert } from "./feed/insert.ts"
+import { makeReadPage, read } from "./feed/read.ts"
+import { makeAdvance } from "./progress/advance.ts"
 import { cursors } from "./progress/cursors.ts"
 import { type ExtendLease, lease } from "./progress/lease.ts"
 import { raiseCutoffs } from "./progress/raiseCutoffs.ts"
@@ -96,6 +98,9 @@ const makePorts = <DB>(
       tables: tablesOf(options),
       dialect: dialects[options.dialect]
     }
+    const insert = makeInsert(database)
+    const readPage = makeReadPage(database)
+    const advance = makeAdvance(database)
     const leaseMillis = millis(options.leaseTime, 30_000)
     const wakeups = yield* makeWakeups(database, wakeupOptions(options))
     if (options.transactionalHandlers && database.dialect.singleConnection) yield* guardOuterDatabase(options.db)
@@ -116,11 +121,11 @@ const makePorts = <DB>(
     return Context.make(FeedStore, {
       id: readId(database),
       append: (storeId, records) =>
-        Effect.tap(append(database, storeId, records), (slots) => {
+        Effect.tap(append(database, insert, storeId, records), (slots) => {
           if (slots.some(({ isNew }) => isNew)) wakeups.changed(storeId)
           return Effect.void
         }),
-      read: (storeId, from, limits) => read(database, storeId, from, limits),
+      read: (storeId, from, limits) => read(readPage, { storeId, from, limits }),
       bucket: (storeId, ranges, selection) => bucket(database, storeId, ranges, selection),
       bucketBounds: (storeId, ranges) => bucketBounds(database, storeId, ranges),
       greatestId: (storeId) => greatestId(database, storeId),
@@ -132,7 +137,7 @@ const makePorts = <DB>(
         rotateId: rotateId(database)
       }),
       Context.add(StoreProgress, {
-        lease: (storeId) => lease(database, leaseMillis, extend, storeId),
+        lease: (storeId) => lease(database, advance, leaseMillis, extend, storeId),
         cursors: (storeIds) => cursors(database, storeIds),
         raiseCutoffs: (storeId, requests) => raiseCutoffs(database, storeId, requests)
       }),

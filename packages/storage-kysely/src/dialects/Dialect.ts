@@ -19,6 +19,27 @@ export interface NewEntry {
   readonly payload: Buffer
 }
 
+/** Entries on their way into one of several stores. All ids differ. */
+export interface StoreAppend {
+  readonly storeId: string
+  readonly entries: ReadonlyArray<NewEntry>
+}
+
+/** How far a store was processed, and by whom. */
+export interface CursorMove {
+  readonly storeId: string
+  /** What the lease is held by. */
+  readonly token: string
+  readonly sequence: number
+}
+
+/** The page of a store that begins at a sequence, and what it may hold. */
+export interface PageRange {
+  readonly storeId: string
+  readonly from: number
+  readonly limits: { readonly maxEntries: number; readonly maxBytes: number }
+}
+
 /** The sequences that an append gave away. */
 export interface Inserted {
   readonly last: number
@@ -122,6 +143,17 @@ export interface Dialect {
     storeId: string,
     entries: ReadonlyArray<NewEntry>
   ) => Promise<Inserted | undefined>
+  /**
+   * `append` for several stores in one atomic step, where the database can do that without waiting for anybody: it leaves
+   * out stores whose rows somebody holds, and those that it inserts nothing into. Answers by the index of the store.
+   */
+  readonly appendToStores?:
+    | ((
+        connection: Connection,
+        tables: Tables,
+        appends: ReadonlyArray<StoreAppend>
+      ) => Promise<ReadonlyMap<number, Inserted>>)
+    | undefined
   /** Selects the entries of a store that have these sequences, in any order, each by a look into the primary key. */
   readonly selectAt: <Row>(
     columns: RawBuilder<Row>,
@@ -129,6 +161,25 @@ export interface Dialect {
     store: RawBuilder<unknown>,
     sequences: ReadonlyArray<number>
   ) => RawBuilder<Row>
+  /**
+   * Selects the pages of several stores, where the database can do that in one statement: for each entry the index of its
+   * request, the store's head and tombstone, and the columns; a row without an entry where the page has none, and none at
+   * all where there is no such store.
+   */
+  readonly selectPages?:
+    | (<Row>(
+        columns: RawBuilder<unknown>,
+        tables: Tables,
+        requests: ReadonlyArray<PageRange>
+      ) => RawBuilder<Row & { readonly request: number }>)
+    | undefined
+  /**
+   * Moves the cursors of several stores up, where the database can do that in one statement without waiting for anybody:
+   * it leaves out stores whose rows somebody holds, and those whose lease was lost. Answers the indexes of what it moved.
+   */
+  readonly advanceAll?:
+    | ((tables: Tables, moves: ReadonlyArray<CursorMove>) => RawBuilder<{ readonly move: number }>)
+    | undefined
   /** How many probes a statement may have at most. */
   readonly maxProbes: number
   /** The row of a select without a `from`, for each probe; it puts out the probe's index too. */

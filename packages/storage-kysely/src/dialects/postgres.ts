@@ -1,58 +1,10 @@
 import { sql } from "kysely"
-import { toNumber } from "../database/values.ts"
-import type { BigInteger } from "../schema/tables.ts"
 import { codeOf, isNetworkFailure } from "./connectionFailures.ts"
 import { createIndexIfNotExists } from "./createIndex.ts"
-import type { Dialect, Failure, Probe } from "./Dialect.ts"
+import type { CursorMove, Dialect, Failure, PageRange, Probe } from "./Dialect.ts"
 import { findPlacesBy } from "./findPlaces.ts"
 import { insertOnConflictDoNothing } from "./insertNew.ts"
-import { packEntries } from "./packEntries.ts"
-
-/**
- * One statement, so one round trip and one commit. The `update` takes the row's lock and moves the head: whoever waits for
- * it goes on from the head that the holder left. What the statement can't see are entries that the holder committed
- * meanwhile; a repeated one runs into the unique index, which fails the statement as a conflict, and is found the next
- * time. The number of new entries is counted once, before the lock: a count that depended on it would be taken again.
- */
-const append: Dialect["append"] = async (connection, { entries, stores }, storeId, newEntries) => {
-  const packed = packEntries(newEntries)
-  const { rows } = await sql<{ readonly last: BigInteger; readonly count: BigInteger }>`
-    with given as materialized (
-      select place,
-        substr(${packed.ids}::bytea, place * 16 - 15, 16) as entry_id,
-        substr(${packed.buckets}::bytea, place * 16 - 15, 16) as bucket,
-        entry ->> 0 as event, entry ->> 1 as primary_key, entry ->> 2 as author,
-        (entry ->> 3)::smallint as transport_only, (entry ->> 4)::integer as bytes,
-        substr(${packed.payloads}::bytea, (entry ->> 5)::integer + 1, (entry ->> 6)::integer) as payload
-      from (
-        select entry, place::integer from json_array_elements(${packed.rows}::json) with ordinality as t(entry, place)
-      ) as t
-    ),
-    fresh as materialized (
-      select given.*, row_number() over (order by place) as rank from given
-      where not exists (
-        select from ${entries} as e
-        where e.store = (select id from ${stores} where store_id = ${storeId}) and e.entry_id = given.entry_id
-        offset 0
-      )
-    ),
-    moved as (
-      update ${stores} set head = head + (select count(*) from fresh)
-      where store_id = ${storeId} and erased = 0 and exists (select from fresh)
-      returning id, head
-    ),
-    inserted as (
-      insert into ${entries} (
-        store, sequence, entry_id, bucket, event, primary_key, author, transport_only, bytes, payload
-      )
-      select moved.id, moved.head - (select count(*) from fresh) + rank,
-        entry_id, bucket, event, primary_key, author, transport_only, bytes, payload
-      from moved, fresh
-    )
-    select head as last, (select count(*) from fresh) as count from moved`.execute(connection)
-  const [row] = rows
-  return row && { last: toNumber(row.last), count: toNumber(row.count) }
-}
+import { append, appendToStores } from "./postgresAppend.ts"
 
 /** One by one: of a list, in a table that grows, the planner made scans of the whole store. */
 const selectAt: Dialect["selectAt"] = (columns, entries, store, sequences) => sql`
@@ -60,6 +12,50 @@ const selectAt: Dialect["selectAt"] = (columns, entries, store, sequences) => sq
   cross join lateral (
     select ${columns} from ${entries} as e where e.store = ${store} and e.sequence = wanted.sequence::bigint offset 0
   ) as found`
+
+const pageRow = ({ from, limits: { maxBytes, maxEntries }, storeId }: PageRange) => [
+  storeId,
+  from,
+  maxEntries,
+  maxBytes
+]
+
+const selectPages: NonNullable<Dialect["selectPages"]> = (columns, { entries, stores }, requests) => {
+  const candidate = sql`e.store = s.id and e.sequence >= w.from_sequence and e.sequence < w.from_sequence + w.max_entries`
+  const last = sql`
+    select max(sequence) from (
+      select sequence, sum(bytes) over (order by sequence) as running from ${entries} as e where ${candidate}
+    ) as t where sequence = w.from_sequence or running <= w.max_bytes`
+  return sql`
+    select w.request, s.head, s.erased, page.* from (
+      select (place - 1)::integer as request, t.w ->> 0 as store_id, (t.w ->> 1)::bigint as from_sequence,
+        (t.w ->> 2)::integer as max_entries, (t.w ->> 3)::bigint as max_bytes
+      from json_array_elements(${JSON.stringify(requests.map(pageRow))}::json) with ordinality as t(w, place)
+      offset 0
+    ) as w
+    cross join lateral (select id, head, erased from ${stores} where store_id = w.store_id offset 0) as s
+    left join lateral (
+      select ${columns} from ${entries} as e where ${candidate} and e.sequence <= (${last}) offset 0
+    ) as page on true`
+}
+
+const moveRow = ({ sequence, storeId, token }: CursorMove) => [storeId, token, sequence]
+
+const now = sql<number>`floor(extract(epoch from clock_timestamp()) * 1000)::bigint`
+
+const advanceAll: NonNullable<Dialect["advanceAll"]> = ({ stores }, moves) => sql`
+  with held as materialized (
+    select s.id, w.move, w.sequence from (
+      select (place - 1)::integer as move, t.w ->> 0 as store_id, t.w ->> 1 as token, (t.w ->> 2)::bigint as sequence
+      from json_array_elements(${JSON.stringify(moves.map(moveRow))}::json) with ordinality as t(w, place)
+    ) as w
+    cross join lateral (
+      select id from ${stores} where store_id = w.store_id and lease_holder = w.token and lease_until > ${now}
+      for no key update skip locked
+    ) as s
+  )
+  update ${stores} as s set processed = greatest(s.processed, held.sequence) from held where s.id = held.id
+  returning held.move`
 
 const probeRow = ({ afterId, bucket, fromSequence, maxTransportOnly, toSequence }: Probe) => [
   bucket.toString("hex"),
@@ -133,10 +129,13 @@ export const postgres: Dialect = {
     blob: "bytea"
   },
   createIndex: createIndexIfNotExists,
-  now: sql`floor(extract(epoch from clock_timestamp()) * 1000)::bigint`,
+  now,
   insertNew: insertOnConflictDoNothing,
   append,
+  appendToStores,
   selectAt,
+  selectPages,
+  advanceAll,
   maxProbes: 10_000,
   forEachProbe,
   findPlaces: findPlacesBy(forEachProbe),

@@ -14,7 +14,7 @@ import { findPlaces, forEachProbe } from "./sqliteProbes.ts"
  * that this process has open. A trigger moves the head.
  */
 const append: Dialect["append"] = async (connection, { entries, stores }, storeId, newEntries) => {
-  const packed = packEntries(newEntries)
+  const packed = packEntries([newEntries])
   const { rows } = await sql<{ readonly sequence: number }>`
     insert into ${entries} (
       store, sequence, entry_id, bucket, event, primary_key, author, transport_only, bytes, payload

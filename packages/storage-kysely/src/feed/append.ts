@@ -6,22 +6,22 @@ import { createStore, findStore } from "../database/stores.ts"
 import { chunksOf, toBuffer, toNumber } from "../database/values.ts"
 import type { Inserted, NewEntry } from "../dialects/Dialect.ts"
 import type { BigInteger } from "../schema/tables.ts"
+import type { Insert } from "./insert.ts"
 import { firstCopies, idKey, toNewEntry } from "./newEntries.ts"
 
 const operation = "FeedStore.append"
 
 /** Inserts the entries that are new; `undefined` where nothing was. The first append of a store makes its row. */
-const insert = Effect.fnUntraced(function* (
+const insertNew = Effect.fnUntraced(function* (
   database: Database,
+  insert: Insert,
   storeId: StoreId,
   entries: ReadonlyArray<NewEntry>
 ): Effect.fn.Return<Inserted | undefined, StorageError | StoreErasedError> {
-  const { connection, dialect, tables } = database
-  const run = () => attempt(database, operation, () => dialect.append(connection, tables, storeId, entries))
-  const inserted = yield* run()
+  const inserted = yield* insert({ storeId, entries })
   if (inserted !== undefined || (yield* findStore(database, operation, storeId))) return inserted
   yield* attempt(database, operation, () => createStore(database, storeId))
-  return yield* run()
+  return yield* insert({ storeId, entries })
 })
 
 /** Ids that a statement looks for at most. */
@@ -70,6 +70,7 @@ const toSlots = (
 /** `FeedStore.append`. A committed entry is never changed, so the sequences of repeated ones can be asked for later. */
 export const append = Effect.fnUntraced(function* (
   database: Database,
+  insert: Insert,
   storeId: StoreId,
   records: ReadonlyArray<FeedRecord>
 ): Effect.fn.Return<ReadonlyArray<Appended>, StorageError | StoreErasedError> {
@@ -78,7 +79,7 @@ export const append = Effect.fnUntraced(function* (
   const firsts = Array.from(copies.values())
   const entries = firsts.map(toNewEntry)
   while (true) {
-    const inserted = yield* insert(database, storeId, entries)
+    const inserted = yield* insertNew(database, insert, storeId, entries)
     const sequences =
       inserted?.count === firsts.length ? countUp(copies, inserted) : yield* findSequences(database, storeId, firsts)
     // Entries that were neither inserted nor there: the store's row was made in between, or the store erased.

@@ -5,8 +5,9 @@ import {
   StoreErasedError,
   type StoreId
 } from "@eventlog-server/core"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { sql } from "kysely"
+import { combine } from "../database/combine.ts"
 import { attempt, type Database } from "../database/Database.ts"
 import { toNumber } from "../database/values.ts"
 import type { BigInteger } from "../schema/tables.ts"
@@ -35,25 +36,65 @@ const selectPage = ({ tables }: Database, storeId: StoreId, from: number, { maxB
 
 const isEntry = (row: PageRow): row is PageRow & EntryColumns => row.sequence !== null
 
-/** The page of rows; `undefined` where the store was erased. */
-const toPage = (rows: ReadonlyArray<PageRow>): FeedPage | undefined => {
+/** The page of rows; none where the store was erased. */
+const toPage = (rows: ReadonlyArray<PageRow>): Option.Option<FeedPage> => {
   const [first] = rows
-  if (first === undefined) return { entries: [], head: 0 }
-  if (first.erased !== 0) return undefined
+  if (first === undefined) return Option.some({ entries: [], head: 0 })
+  if (first.erased !== 0) return Option.none()
   const entries = rows.filter(isEntry).map(toFeedEntry)
-  return { entries: entries.sort((a, b) => a.remoteSequence - b.remoteSequence), head: toNumber(first.head) }
+  return Option.some({
+    entries: entries.sort((a, b) => a.remoteSequence - b.remoteSequence),
+    head: toNumber(first.head)
+  })
+}
+
+/** The page of a store that begins at `from`. */
+export interface PageRequest {
+  readonly storeId: StoreId
+  readonly from: number
+  readonly limits: PageLimits
+}
+
+/** Reads a page; none where the store was erased. */
+export type ReadPage = (request: PageRequest) => Effect.Effect<Option.Option<FeedPage>, StorageError>
+
+const operation = "FeedStore.read"
+
+/** Pages of several stores that one statement reads at most: all of them are in memory together. */
+const maxPages = 16
+
+/** Reads the pages that are asked for at the same time in one statement, where the database can do that. */
+export const makeReadPage = (database: Database): ReadPage => {
+  const { connection, dialect, tables } = database
+  const alone: ReadPage = ({ from, limits, storeId }) =>
+    attempt(database, operation, async () => {
+      const { rows } = await selectPage(database, storeId, from, limits).execute(connection)
+      return toPage(rows)
+    })
+  const { selectPages } = dialect
+  if (selectPages === undefined) return alone
+  return combine<PageRequest, Option.Option<FeedPage>, StorageError>({
+    alone,
+    together: (requests) =>
+      attempt(database, operation, async () => {
+        const { rows } = await selectPages<PageRow>(entryColumns, tables, requests).execute(connection)
+        const pages = Map.groupBy(rows, ({ request }) => request)
+        return new Map(Array.from(pages, ([request, rows]) => [request, toPage(rows)]))
+      }),
+    weigh: () => 1,
+    maxWeight: maxPages
+  })
 }
 
 /** `FeedStore.read`. */
-export const read = Effect.fnUntraced(function* (
-  database: Database,
-  storeId: StoreId,
-  from: number,
-  limits: PageLimits
-): Effect.fn.Return<FeedPage, StorageError | StoreErasedError> {
-  const page = yield* attempt(database, "FeedStore.read", async () => {
-    const { rows } = await selectPage(database, storeId, from, limits).execute(database.connection)
-    return toPage(rows)
-  })
-  return page ?? (yield* new StoreErasedError({ storeId }))
-})
+export const read = (
+  readPage: ReadPage,
+  request: PageRequest
+): Effect.Effect<FeedPage, StorageError | StoreErasedError> =>
+  Effect.flatMap(
+    readPage(request),
+    Option.match({
+      onNone: () => Effect.fail(new StoreErasedError({ storeId: request.storeId })),
+      onSome: Effect.succeed
+    })
+  )

@@ -6,6 +6,7 @@ import { attempt, type Database } from "../database/Database.ts"
 import { createStore, findStore } from "../database/stores.ts"
 import { toNumber } from "../database/values.ts"
 import type { BigInteger } from "../schema/tables.ts"
+import type { Advance } from "./advance.ts"
 
 const operation = "StoreProgress.lease"
 
@@ -28,10 +29,6 @@ const free = ({ tables }: Database, { storeId, token }: Held) =>
 
 const renew = ({ dialect, tables }: Database, { storeId, token }: Held, leaseMillis: number) =>
   sql`update ${tables.stores} set lease_until = ${dialect.now} + ${leaseMillis}
-    where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now}`
-
-const advance = ({ dialect, tables }: Database, { storeId, token }: Held, sequence: number) =>
-  sql`update ${tables.stores} set processed = case when processed < ${sequence} then ${sequence} else processed end
     where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now}`
 
 const seize = ({ dialect, tables }: Database, { storeId, token }: Held, leaseMillis: number) =>
@@ -96,11 +93,11 @@ const releaseMillis = 5_000
 const release = (database: Database, held: Held): Effect.Effect<void> =>
   beforeLeaving(execute(database, free(database, held)), releaseMillis)
 
-const leaseOf = (database: Database, held: Held, cursor: number): Omit<Lease, "transaction"> => ({
+const leaseOf = (advance: Advance, held: Held, cursor: number): Omit<Lease, "transaction"> => ({
   cursor,
   advance: (sequence) =>
-    Effect.flatMap(execute(database, advance(database, held, sequence)), (moved) =>
-      moved === 0 ? Effect.fail(new LeaseLostError({ storeId: held.storeId })) : Effect.void
+    Effect.flatMap(advance({ ...held, sequence }), (isHeld) =>
+      isHeld ? Effect.void : Effect.fail(new LeaseLostError({ storeId: held.storeId }))
     )
 })
 
@@ -110,6 +107,7 @@ export type ExtendLease = (lease: Omit<Lease, "transaction">, storeId: StoreId, 
 /** `StoreProgress.lease`. */
 export const lease = (
   database: Database,
+  advance: Advance,
   leaseMillis: number,
   extend: ExtendLease,
   storeId: StoreId
@@ -122,5 +120,5 @@ export const lease = (
     )
     if (cursor === undefined) return Option.none()
     yield* Effect.forkScoped(keep(database, held, leaseMillis))
-    return Option.some(extend(leaseOf(database, held, cursor), storeId, held.token))
+    return Option.some(extend(leaseOf(advance, held, cursor), storeId, held.token))
   })

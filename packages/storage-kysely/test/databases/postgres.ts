@@ -15,12 +15,16 @@ export const requirePostgres = async (): Promise<void> => {
   await client.end()
 }
 
-/** A Kysely instance as an app would have it: a connection that is lost must not end the process, idle or in use. */
-export const openPostgres = (options: PoolConfig = {}): Kysely<unknown> => {
+/**
+ * A Kysely instance as an app would have it: a connection that is lost must not end the process, idle or in use.
+ *
+ * @param onStatement called for every statement
+ */
+export const openPostgres = (options: PoolConfig = {}, onStatement?: () => void): Kysely<unknown> => {
   const pool = new Pool({ connectionString: postgresUrl, max: 8, ...options })
   pool.on("error", () => {})
   pool.on("connect", (client) => client.on("error", () => {}))
-  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
+  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }), log: () => onStatement?.() })
 }
 
 /** A schema that no other test, run or process uses. */
