@@ -51,8 +51,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "the cursor is moved before the handler ran",
     by: "simulation",
     file: "core/src/processing/holder.ts",
-    from: "      yield* processPage(environment, storeId, lease, page.entries, patiently)",
-    to: "      yield* patiently(lease.advance(lastOf(page.entries)))\n      yield* processPage(environment, storeId, lease, page.entries, patiently)"
+    from: "      yield* processPage(environment, storeId, lease, ids, page.entries, patiently)",
+    to: "      yield* patiently(lease.advance(lastOf(page.entries)))\n      yield* processPage(environment, storeId, lease, ids, page.entries, patiently)"
   },
   {
     name: "the live tail is joined one late",
@@ -128,8 +128,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a connection may act with keys that it did not prove",
     by: "memory",
     file: "core/src/session/requests.ts",
-    from: "      yield* this.requireProof(publicKey)\n      const flaw",
-    to: "      const flaw"
+    from: "const flaw = this.unproved(publicKey) ?? checkEntries(entries, limits, now())",
+    to: "const flaw = checkEntries(entries, limits, now())"
   },
   {
     name: "the client goes on one too far after a cut",

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 
-/** Work that is not counted, before what is: connections and code warm up. */
-const warmUpMillis = 2_000
+/** Seconds of work that is not counted, before what is: connections and code warm up. A short run has no more than it counts. */
+const maxWarmUp = 2
 
 /** Says when a job's work counts, and tells the bench, which looks at the server's CPU then. */
 export interface Clock {
@@ -31,7 +31,7 @@ export const makeClock = (tell: (what: "begin" | "end") => void): Clock => {
     isRunning: () => running,
     during,
     run: async (seconds) => {
-      await sleep(warmUpMillis)
+      await sleep(Math.min(maxWarmUp, seconds) * 1_000)
       return during(() => sleep(seconds * 1_000))
     }
   }

@@ -23,7 +23,7 @@ const makeBenchmark = (settings: Settings, kind: Kind, few: number, many: number
       role,
       `ours with ${stored} entries stored`,
       () => startOursInMemory(settings),
-      (server) => measureOn(server, kind, stored, settings.seconds ?? (settings.quick ? 1.5 : 4))
+      (server) => measureOn(server, kind, stored, settings.seconds ?? (settings.quick ? 1 : 4))
     )
   return {
     name: `growth/${kind}/${many}`,
@@ -37,7 +37,7 @@ const makeBenchmark = (settings: Settings, kind: Kind, few: number, many: number
 /** Ingest and live delivery on a store that has much history already, beside one that has little. */
 export const growth: Scenario = (settings) => {
   const few = 10_000
-  const sizes = settings.quick ? [50_000] : [100_000, 1_000_000]
+  const sizes = settings.quick ? [30_000] : [100_000, 1_000_000]
   const kinds: ReadonlyArray<Kind> = settings.quick ? ["delivery"] : ["ingest", "delivery"]
   return kinds.flatMap((kind) => sizes.map((many) => makeBenchmark(settings, kind, few, many)))
 }

@@ -52,7 +52,7 @@ const limitOf = (
 /** One case of ingest. */
 export const ingestBenchmark = (settings: Settings, it: IngestCase): Benchmark => {
   const { batch, clients, protocol, storage, stores } = it
-  const seconds = settings.seconds ?? (settings.quick ? 1.5 : 3)
+  const seconds = settings.seconds ?? (settings.quick ? 1 : 3)
   const measure = (server: Server) =>
     runLoad({ kind: "write", protocol: server.protocol, url: server.url, clients, batch, stores, seconds }, server)
   const server = (role: Role, label: string, start: () => Promise<Server>) =>

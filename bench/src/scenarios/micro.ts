@@ -31,7 +31,7 @@ export const micro: Scenario = ({ quick, ...settings }) => {
     rounds: quick ? 1 : 3,
     contenders: contenders.map(([role, label, name]) => microContender(role, label, name, seconds))
   })
-  return [
+  const codecs = [
     make("encode", [
       ["ours", "encodeRemoteEntries", "encode"],
       ["peer", "effect's ChangesRpc", "encode-effect"],
@@ -41,7 +41,11 @@ export const micro: Scenario = ({ quick, ...settings }) => {
       ["ours", "decodeRequestUnencrypted", "decode"],
       ["peer", "effect's WriteEntriesUnencrypted", "decode-effect"],
       ["limit", "msgpackr", "decode-msgpackr"]
-    ]),
+    ])
+  ]
+  if (quick) return codecs
+  return [
+    ...codecs,
     make("compaction", [
       ["ours", "groupCompaction with keepLast", "compaction"],
       ["peer", "effect's compactBacklog", "compaction-effect"]

@@ -131,9 +131,11 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
     conflicts: ReadonlyArray<EventJournal.Entry>
   ): Effect.Effect<unknown, unknown> =>
     Effect.flatMap(payloads.decode(handler, entry), (payload) =>
-      Effect.flatMap(payloads.decodeAll(handler, conflicts), (decoded) =>
-        handler.handler({ storeId, payload, entry, conflicts: decoded })
-      )
+      conflicts.length === 0
+        ? handler.handler({ storeId, payload, entry, conflicts: [] })
+        : Effect.flatMap(payloads.decodeAll(handler, conflicts), (decoded) =>
+            handler.handler({ storeId, payload, entry, conflicts: decoded })
+          )
     ).pipe(
       Effect.scoped,
       Effect.updateContext((ambient: Context.Context<never>) =>

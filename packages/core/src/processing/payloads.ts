@@ -57,17 +57,14 @@ export const makePayloads = (): Payloads => {
 
   return {
     decode: (handler, entry) =>
-      Effect.suspend(() => decoderOf(handler)(entry.payload)).pipe(
-        Effect.catchCause((cause) =>
-          Effect.fail(new UndecodablePayloadError({ event: entry.event, cause: Cause.squash(cause) }))
-        )
+      Effect.catchCause(
+        Effect.suspend(() => decoderOf(handler)(entry.payload)),
+        (cause) => Effect.fail(new UndecodablePayloadError({ event: entry.event, cause: Cause.squash(cause) }))
       ),
     decodeAll: (handler, entries) =>
-      entries.length === 0
-        ? Effect.succeed([])
-        : Effect.map(
-            Effect.forEach(entries, (entry) => decodeConflict(handler, entry)),
-            (decoded) => decoded.flat()
-          )
+      Effect.map(
+        Effect.forEach(entries, (entry) => decodeConflict(handler, entry)),
+        (decoded) => decoded.flat()
+      )
   }
 }
