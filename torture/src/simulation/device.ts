@@ -16,7 +16,7 @@ type Message<Tag extends ProtocolResponseUnencrypted["_tag"]> = Extract<
 /** Entries of one request at most. */
 const maxBatch = 6
 /** Before a device connects or asks again, in milliseconds. */
-const retryMillis = 300
+export const retryMillis = 300
 
 /** What a device is given. */
 export interface DeviceOptions {

@@ -41,7 +41,7 @@ export type Step =
     }
   | { readonly do: "move"; readonly device: number; readonly node: number; readonly millis: number }
   | { readonly do: "server write"; readonly node: number; readonly store: number; readonly millis: number }
-  | { readonly do: "kill" | "restart" | "pause" | "deafen"; readonly node: number; readonly millis: number }
+  | { readonly do: "kill" | "restart" | "pause" | "deafen" | "regroup"; readonly node: number; readonly millis: number }
   | {
       readonly do: "trouble"
       readonly node: number
@@ -50,7 +50,7 @@ export type Step =
       readonly times: number
       readonly millis: number
     }
-  | { readonly do: "wait"; readonly millis: number }
+  | { readonly do: "late note" | "wait"; readonly millis: number }
 
 /** A simulated week. */
 export interface Scenario {
@@ -89,6 +89,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         "join",
         "glimpse",
         "glimpse",
+        "glimpse",
         "poison"
       ),
       device,
@@ -112,7 +113,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       millis
     })
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), millis }) }
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("regroup" as const), node, millis }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("late note", "wait"), millis }) }
 )
 
 /** Any scenario. */

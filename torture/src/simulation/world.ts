@@ -5,7 +5,7 @@ import { makeRandom, type Random } from "../random.ts"
 import { Recorder } from "../recorder.ts"
 import { encodePayload, serverSchema } from "../schema.ts"
 import { digestOf, storedEntry } from "../seen.ts"
-import { Device } from "./device.ts"
+import { Device, retryMillis } from "./device.ts"
 import { Leases } from "./leases.ts"
 import { type Node, startNode } from "./node.ts"
 import { NodeState } from "./nodeState.ts"
@@ -25,13 +25,20 @@ export interface World {
 }
 
 const hour = 3_600_000
-/** How old entries must be to be compacted; each life of a node has one of these. */
+/** How old entries must be to be compacted: each life of a node has the next of these. */
 const compactionAges = [60_000, hour, 4 * hour]
+/** Entries that are written while devices come together. */
+const singleWrites = 8
 const storeNames = Array.from({ length: storeCount }, (_, index) => `store ${index}`)
 const events = ["Added", "Added", "Changed", "Noted", "Noted", "Noted", "Failed", "Whispered"]
 
 /** How far the clock of the device in a place is ahead. What the two old ones note may be compacted. */
 const clockOffsetOf = (index: number): number => [0, -3 * hour, 0, 5 * hour, -20 * hour][index % 5]!
+
+/** The places of devices whose clocks are so late that what they note may be compacted. */
+const oldDevices = Array.from({ length: deviceCount }, (_, index) => index).filter(
+  (index) => clockOffsetOf(index) < -hour
+)
 
 class SimulatedWorld implements World {
   readonly history: ReadonlyArray<Recorded>
@@ -46,6 +53,7 @@ class SimulatedWorld implements World {
   private readonly devices: Array<Device>
   private readonly everyDevice: Array<Device> = []
   private readonly homes: Array<number>
+  private readonly firstAge: number
   private lives = 0
   private texts = 0
 
@@ -59,6 +67,7 @@ class SimulatedWorld implements World {
     this.history = this.recorder.history
     this.random = makeRandom(seed)
     this.latency = latency
+    this.firstAge = this.random.upTo(compactionAges.length - 1)
     this.backend = backend
     this.store = Context.get(services, FeedStore)
     this.registry = Context.get(services, EventLogServerStoreRegistry)
@@ -92,7 +101,7 @@ class SimulatedWorld implements World {
       ),
     write: ({ count, device, size }) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        const isOld = clockOffsetOf(device) < -hour
+        const isOld = oldDevices.includes(device)
         const isNote = isOld && this.random.chance(0.7)
         const [event, key] = isNote ? ["Noted", "key 0"] : [this.random.pick(events), `key ${this.random.upTo(2)}`]
         this.devices[device]!.write(
@@ -109,6 +118,19 @@ class SimulatedWorld implements World {
       Effect.sync(() => {
         this.homes[device] = node
         this.devices[device]!.cut()
+      }),
+    // All come to one node at about the same time, while entries are written one by one: nobody is there to follow yet.
+    regroup: ({ node }) =>
+      Effect.suspend(() => {
+        for (const [index, device] of this.devices.entries()) {
+          this.homes[index] = node
+          device.cut()
+        }
+        const write = Effect.suspend(() => this.serverWrite(node, storeNames[0]!))
+        const pause = Effect.suspend(() => Effect.sleep(this.random.upTo((2 * retryMillis) / singleWrites)))
+        return Effect.asVoid(
+          Effect.forkDetach(Effect.repeat(Effect.andThen(pause, write), { times: singleWrites - 1 }))
+        )
       }),
     remove: ({ device }) =>
       Effect.suspend(() => {
@@ -127,8 +149,20 @@ class SimulatedWorld implements World {
         this.fault(`${member} fails ${times} times, ${trouble}`, true)
         this.nodes[node]?.state.plan(member, trouble, times)
       }),
+    // What comes last is older than what came first: compaction keeps the first note, in the place of the last.
+    "late note": () => Effect.asVoid(Effect.forkDetach(this.lateNote)),
     wait: () => Effect.void
   }
+
+  private readonly lateNote: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
+    const order = oldDevices.toSorted((a, b) => clockOffsetOf(b) - clockOffsetOf(a))
+    for (const device of order) {
+      const now = yield* Clock.currentTimeMillis
+      this.devices[device]!.write(now, "Noted", "key 0", [this.text()])
+      yield* Effect.sleep(retryMillis)
+      this.devices[0]!.write(now, "Added", "key 0", [this.text(), this.text(), this.text()])
+    }
+  })
 
   readonly heal: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     for (const [index, node] of this.nodes.entries()) {
@@ -229,7 +263,14 @@ class SimulatedWorld implements World {
     const life = this.lives++
     const state = new NodeState(`node ${index}, life ${life}`, this.random, this.latency)
     return Effect.map(
-      startNode(state, this.backend, this.leases, this.recorder, this.random.pick(compactionAges), life % 2 === 0),
+      startNode(
+        state,
+        this.backend,
+        this.leases,
+        this.recorder,
+        compactionAges[(this.firstAge + life) % compactionAges.length]!,
+        life % 2 === 0
+      ),
       (node) => {
         this.nodes[index] = node
       }
