@@ -4,6 +4,9 @@ import type { BigInteger } from "../schema/tables.ts"
 import type { Dialect, NewEntry } from "./Dialect.ts"
 import { packEntries } from "./packEntries.ts"
 
+/** The columns of an entry that is on its way: all but its place. */
+const givenColumns = sql`entry_id, bucket, event, primary_key, author, transport_only, bytes, payload`
+
 /** The entries as rows, in order, with the index of the store that each goes to. */
 const givenEntries = (stores: ReadonlyArray<ReadonlyArray<NewEntry>>) => {
   const packed = packEntries(stores)
@@ -43,12 +46,8 @@ export const append: Dialect["append"] = async (connection, { entries, stores },
       returning id, head
     ),
     inserted as (
-      insert into ${entries} (
-        store, sequence, entry_id, bucket, event, primary_key, author, transport_only, bytes, payload
-      )
-      select moved.id, moved.head - (select count(*) from fresh) + rank,
-        entry_id, bucket, event, primary_key, author, transport_only, bytes, payload
-      from moved, fresh
+      insert into ${entries} (store, sequence, ${givenColumns})
+      select moved.id, moved.head - (select count(*) from fresh) + rank, ${givenColumns} from moved, fresh
     )
     select head as last, (select count(*) from fresh) as count from moved`.execute(connection)
   const [row] = rows
@@ -93,12 +92,8 @@ export const appendToStores: NonNullable<Dialect["appendToStores"]> = async (
       returning s.id, s.head, counted.target, counted.count
     ),
     inserted as (
-      insert into ${entries} (
-        store, sequence, entry_id, bucket, event, primary_key, author, transport_only, bytes, payload
-      )
-      select moved.id, moved.head - moved.count + rank,
-        entry_id, bucket, event, primary_key, author, transport_only, bytes, payload
-      from moved join fresh on fresh.store = moved.id
+      insert into ${entries} (store, sequence, ${givenColumns})
+      select moved.id, moved.head - moved.count + rank, ${givenColumns} from moved join fresh on fresh.store = moved.id
     )
     select target, head as last, count from moved`.execute(connection)
   return new Map(rows.map(({ count, last, target }) => [target, { last: toNumber(last), count: toNumber(count) }]))
