@@ -7,6 +7,8 @@ export interface Flags {
   readonly json: boolean
   /** How long a case is measured. `undefined`: as long as the case wants. */
   readonly seconds: number | undefined
+  /** How often each contender runs. `undefined`: as often as the case wants. */
+  readonly rounds: number | undefined
   /** Beginnings of names; empty for everything. */
   readonly only: ReadonlyArray<string>
   readonly server: string
@@ -18,6 +20,7 @@ export const usage = `Usage: npm run bench -- [flags]
 
   --quick          a few small cases, within two minutes
   --seconds N      measures each case this long
+  --rounds N       lets each contender run so often; a case wants one or three rounds
   --only NAME      only this, or what it is the beginning of: ingest/postgres/64x1, ingest, fanout/100; repeatable
   --json           prints one JSON object instead of tables (npm run -s bench -- --json)
   --server FILE    another build of examples/server to measure, such as that of another checkout
@@ -31,6 +34,7 @@ export const readFlags = (args: ReadonlyArray<string>): Flags | "help" => {
     options: {
       quick: { type: "boolean", default: false },
       seconds: { type: "string" },
+      rounds: { type: "string" },
       json: { type: "boolean", default: false },
       only: { type: "string", multiple: true, default: [] },
       server: { type: "string", default: builtServer },
@@ -38,8 +42,9 @@ export const readFlags = (args: ReadonlyArray<string>): Flags | "help" => {
       help: { type: "boolean", default: false }
     }
   })
-  const { help, seconds, ...flags } = values
-  return help ? "help" : { profile: undefined, ...flags, seconds: readSeconds(seconds) }
+  const { help, rounds, seconds, ...flags } = values
+  if (help) return "help"
+  return { profile: undefined, ...flags, seconds: readSeconds(seconds), rounds: readRounds(rounds) }
 }
 
 const readSeconds = (value: string | undefined): number | undefined => {
@@ -47,4 +52,11 @@ const readSeconds = (value: string | undefined): number | undefined => {
   const seconds = Number(value)
   if (!(seconds > 0)) throw new Error(`--seconds must be a number above 0, not "${value}"`)
   return seconds
+}
+
+const readRounds = (value: string | undefined): number | undefined => {
+  if (value === undefined) return undefined
+  const rounds = Number(value)
+  if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error(`--rounds must be 1 or more, not "${value}"`)
+  return rounds
 }

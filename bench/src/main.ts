@@ -16,9 +16,11 @@ const flagsOrExit = (): Flags => {
   }
 }
 
-const selected = ({ only, profile, quick, seconds, server }: Flags): ReadonlyArray<Benchmark> => {
+const selected = ({ only, profile, quick, rounds, seconds, server }: Flags): ReadonlyArray<Benchmark> => {
   const settings = { quick, seconds, ours: { script: server, profileTo: profile } }
-  const all = scenarios.flatMap((scenario) => scenario(settings))
+  const all = scenarios
+    .flatMap((scenario) => scenario(settings))
+    .map((benchmark) => ({ ...benchmark, rounds: rounds ?? benchmark.rounds }))
   if (only.length === 0) return all
   return all.filter(({ name }) => only.some((beginning) => name === beginning || name.startsWith(`${beginning}/`)))
 }
