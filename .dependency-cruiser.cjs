@@ -6,8 +6,8 @@
 const core = "^packages/core/src"
 
 /**
- * The rooms that data flows through, how they are traced, and how callbacks of the app are kept from harming them. A session, where it comes in and goes out, calls those before it; `rpc` is a second
- * protocol for it to be held in.
+ * The rooms that data flows through, how they are traced, and how callbacks of the app are kept from harming them. A
+ * session, where it comes in and goes out, calls those before it; `rpc` is a second protocol for it to be held in.
  */
 const flow = ["tracing", "containment", "ingest", "feed", "compaction", "processing", "session", "rpc", "server"]
 
