@@ -16,7 +16,6 @@ const greaterOf = (a: EntryId | undefined, b: EntryId | undefined): EntryId | un
 export class PassedIds {
   private readonly feeds: FeedStore["Service"]
   private readonly storeId: StoreId
-  private hasPassed = false
   private isKnown = false
   private passed: EntryId | undefined
 
@@ -31,8 +30,7 @@ export class PassedIds {
    */
   get greatest(): Effect.Effect<EntryId | undefined, StorageError> {
     return Effect.suspend(() => {
-      if (this.isKnown) return Effect.succeed(this.passed)
-      if (!this.hasPassed) return Effect.undefined
+      if (this.isKnown || this.passed === undefined) return Effect.succeed(this.passed)
       return Effect.map(this.feeds.greatestId(this.storeId), (id) => {
         this.isKnown = true
         this.passed = greaterOf(this.passed, id)
@@ -43,7 +41,6 @@ export class PassedIds {
 
   /** The entries of a page lie below the next one. */
   pass(entries: ReadonlyArray<FeedEntry>): void {
-    this.hasPassed = true
     for (const { entry } of entries) this.passed = greaterOf(this.passed, entry.id)
   }
 }
