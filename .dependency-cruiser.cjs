@@ -1,25 +1,28 @@
 /**
- * The arrows of the house. In core every room may reach the rooms before it, `ports/` and `protocol/`; packages reach
- * each other through their published entry points only.
+ * The arrows of the house. In core every room may reach the rooms before it, `backend/` and `wire/`; packages reach each
+ * other through their published entry points only.
  */
 
 const core = "^packages/core/src"
 
 /**
  * The rooms that data flows through, how they are traced, and how callbacks of the app are kept from harming them. A
- * session, where it comes in and goes out, calls those before it; `rpc` is a second protocol for it to be held in.
+ * connection, where data comes in and goes out, calls those before it. Protocols are siblings: none knows another.
  */
-const flow = ["tracing", "containment", "ingest", "feed", "compaction", "processing", "session", "rpc", "server"]
+const flow = ["tracing", "containment", "ingest", "feed", "compaction", "processing", "connection"]
+const protocols = ["protocols/eventlog", "protocols/rpc"]
 
 /** What each room may import besides itself. */
 const rooms = {
-  ports: [],
-  // The error table of protocol/ names the errors of ports/.
-  protocol: ["ports"],
-  ...Object.fromEntries(flow.map((room, index) => [room, ["ports", "protocol", ...flow.slice(0, index)]])),
-  client: ["protocol"],
-  memory: ["ports", "protocol"],
-  conformance: ["ports", "protocol", "index.ts", "client/index.ts"]
+  backend: [],
+  // The error table of wire/ names the errors of backend/.
+  wire: ["backend"],
+  ...Object.fromEntries(flow.map((room, index) => [room, ["backend", "wire", ...flow.slice(0, index)]])),
+  ...Object.fromEntries(protocols.map((room) => [room, ["backend", "wire", ...flow]])),
+  server: ["backend", "wire", ...flow, ...protocols],
+  client: ["wire"],
+  memory: ["backend", "wire"],
+  conformance: ["backend", "wire", "connection", "index.ts", "client/index.ts"]
 }
 
 /** A folder of core, or one of its entry points. */
@@ -40,11 +43,11 @@ module.exports = {
   forbidden: [
     ...roomRules,
     {
-      name: "protocol-takes-types-of-ports",
-      comment: "protocol/ ships to browsers with the client: of ports/ it may only use types",
+      name: "wire-takes-types-of-backend",
+      comment: "wire/ ships to browsers with the client: of backend/ it may only use types",
       severity: "error",
-      from: { path: place("protocol") },
-      to: { path: place("ports"), dependencyTypesNot: ["type-only"] }
+      from: { path: place("wire") },
+      to: { path: place("backend"), dependencyTypesNot: ["type-only"] }
     },
     {
       name: "no-unknown-room",

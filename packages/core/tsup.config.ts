@@ -4,7 +4,7 @@ export default defineConfig({
   entry: {
     index: "src/index.ts",
     client: "src/client/index.ts",
-    protocol: "src/protocol/index.ts",
+    protocol: "src/wire/index.ts",
     conformance: "src/conformance/index.ts"
   },
   format: ["esm", "cjs"],

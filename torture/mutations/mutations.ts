@@ -36,7 +36,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a device's own entries are left out",
     by: "simulation",
-    file: "core/src/session/subscriptions.ts",
+    file: "core/src/connection/subscriptions.ts",
     from: "if (!running.stopped) sink.deliver(page, from)",
     to: "if (!running.stopped && !page.entries.every(({ author }) => author === running.publicKey)) sink.deliver(page, from)"
   },
@@ -127,7 +127,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a connection may act with keys that it did not prove",
     by: "memory",
-    file: "core/src/session/requests.ts",
+    file: "core/src/connection/requests.ts",
     from: "const flaw = this.unproved(publicKey) ?? checkEntries(entries, limits, now())",
     to: "const flaw = checkEntries(entries, limits, now())"
   },
@@ -148,7 +148,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a write of effect's client is answered before it is stored",
     by: "sqlite",
-    file: "core/src/rpc/Handlers.ts",
+    file: "core/src/protocols/rpc/Handlers.ts",
     from: "this.requireKey(request.publicKey).pipe(\n      Effect.andThen(\n        this.context.requests.write(",
     to: "this.requireKey(request.publicKey).pipe(\n      Effect.tap(() => Effect.sync(() => this.answer(call, Exit.succeed([])))),\n      Effect.andThen(\n        this.context.requests.write("
   },

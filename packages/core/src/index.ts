@@ -1,5 +1,7 @@
 // Mounting a server with plain functions.
 
+export type { ProtocolName } from "./connection/conversation.ts"
+export type { ConnectionInfo, Rejected, Selector } from "./connection/sessions.ts"
 export { type AppLogger, layerAppLogger } from "./server/appLogger.ts"
 export { type AsyncAuth, type AsyncEnroll, allowAll, type RefuseOptions, refuse } from "./server/asyncAuth.ts"
 export type { AsyncHandlers, HandlerInput } from "./server/asyncHandlers.ts"
@@ -15,11 +17,10 @@ export type { Mountable } from "./server/mountable.ts"
 export type { ServerOptions } from "./server/options.ts"
 export { type AllowedOrigins, isOriginAllowed } from "./server/origin.ts"
 export { InvalidEventError, type ServerWriteOptions } from "./server/serverWrite.ts"
-export type { ProtocolName } from "./session/conversation.ts"
-export type { ConnectionInfo, Rejected, Selector } from "./session/sessions.ts"
 
 // Composing it from layers.
 
+export type { AccessError } from "./connection/access.ts"
 export type { AppendError } from "./ingest/appendQueue.ts"
 export type { WriteError, Written } from "./ingest/ingest.ts"
 export { CurrentAuthor, type HandlerFailure } from "./processing/handlers.ts"
@@ -34,7 +35,6 @@ export {
   makeHandlerHttp,
   makeHandlerHttpWith
 } from "./server/makeHandlerHttp.ts"
-export type { AccessError } from "./session/access.ts"
 
 // Compacting old history.
 
@@ -51,16 +51,15 @@ export { groupCompaction } from "./server/groupCompaction.ts"
 
 // The ports, for storages and hosts.
 
-export type { Backend, BackendServices, HandlerTransactions } from "./ports/Backend.ts"
-export { type Connection, CurrentConnection } from "./ports/CurrentConnection.ts"
-export { CurrentTransaction } from "./ports/CurrentTransaction.ts"
-export { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "./ports/EventLogServerAuth.ts"
+export type { Backend, BackendServices, HandlerTransactions } from "./backend/Backend.ts"
+export { CurrentTransaction } from "./backend/CurrentTransaction.ts"
+export { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "./backend/EventLogServerAuth.ts"
 export {
   EventLogServerStoreRegistry,
   EventLogServerStoreRegistryError,
   type KeyMapping
-} from "./ports/EventLogServerStoreRegistry.ts"
-export { FeedAdmin, type StoreHead } from "./ports/FeedAdmin.ts"
+} from "./backend/EventLogServerStoreRegistry.ts"
+export { FeedAdmin, type StoreHead } from "./backend/FeedAdmin.ts"
 export {
   type Appended,
   type Author,
@@ -73,10 +72,10 @@ export {
   FeedStore,
   type PageLimits,
   type Sieve
-} from "./ports/FeedStore.ts"
-export { Storage } from "./ports/Storage.ts"
-export { StorageError, StoreErasedError } from "./ports/StorageError.ts"
-export { StoreId } from "./ports/StoreId.ts"
+} from "./backend/FeedStore.ts"
+export { Storage } from "./backend/Storage.ts"
+export { StorageError, StoreErasedError } from "./backend/StorageError.ts"
+export { StoreId } from "./backend/StoreId.ts"
 export {
   type CompactionGroup,
   type Contain,
@@ -84,11 +83,12 @@ export {
   type Lease,
   LeaseLostError,
   StoreProgress
-} from "./ports/StoreProgress.ts"
-export type { Transport, TransportListener } from "./ports/Transport.ts"
-export { RequestError } from "./protocol/errors.ts"
-export { type AnnouncedLimits, defaultLimits, type Limits } from "./protocol/limits.ts"
-export { type ErrorCode, type ErrorReason, subprotocol } from "./protocol/messages.ts"
+} from "./backend/StoreProgress.ts"
+export { type Connection, CurrentConnection } from "./connection/CurrentConnection.ts"
+export type { Transport, TransportListener } from "./connection/Transport.ts"
+export { RequestError } from "./wire/errors.ts"
+export { type AnnouncedLimits, defaultLimits, type Limits } from "./wire/limits.ts"
+export { type ErrorCode, type ErrorReason, subprotocol } from "./wire/messages.ts"
 
 // The reference backend.
 

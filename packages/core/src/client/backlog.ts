@@ -1,6 +1,6 @@
 import type { EventJournal } from "effect/eventlog"
-import type { AnnouncedLimits } from "../protocol/index.ts"
-import { entryBytes } from "../protocol/limits.ts"
+import type { AnnouncedLimits } from "../wire/index.ts"
+import { entryBytes } from "../wire/limits.ts"
 import { RemoteRefusal } from "./errors.ts"
 
 type Entry = EventJournal.Entry

@@ -10,7 +10,7 @@ import {
   type ProtocolResponseUnencrypted,
   protocolVersion,
   splitMessage
-} from "../protocol/index.ts"
+} from "../wire/index.ts"
 import { ConnectionFailure } from "./errors.ts"
 import { Inbox } from "./inbox.ts"
 import { keepAlive } from "./keepAlive.ts"

@@ -1,6 +1,6 @@
 import { Data } from "effect"
 import { EventLogRemote } from "effect/eventlog"
-import type { ErrorCode, ErrorReason, ErrorUnencrypted } from "../protocol/index.ts"
+import type { ErrorCode, ErrorReason, ErrorUnencrypted } from "../wire/index.ts"
 
 /** The server refused a request. Nothing of the request was done. */
 export class RemoteRefusal extends Data.TaggedError("RemoteRefusal")<{

@@ -1,6 +1,6 @@
 import { Result } from "effect"
-import type { ProtocolResponseUnencrypted } from "../protocol/index.ts"
-import { type AnnouncedLimits, ChunkJoiner, decodeResponseUnencrypted } from "../protocol/index.ts"
+import type { ProtocolResponseUnencrypted } from "../wire/index.ts"
+import { type AnnouncedLimits, ChunkJoiner, decodeResponseUnencrypted } from "../wire/index.ts"
 import { ConnectionFailure } from "./errors.ts"
 
 const violation = (message: string) => Result.fail(new ConnectionFailure({ reason: "Protocol", message }))

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import type { Ack, Authenticate, Authenticated } from "../protocol/index.ts"
+import type { Ack, Authenticate, Authenticated } from "../wire/index.ts"
 import { ConnectionFailure, RemoteRefusal } from "./errors.ts"
 import type { Answer, Route, Session } from "./session.ts"
 

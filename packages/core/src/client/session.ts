@@ -11,7 +11,7 @@ import type {
   ProtocolRequestUnencrypted,
   ProtocolResponseUnencrypted,
   Subscribed
-} from "../protocol/index.ts"
+} from "../wire/index.ts"
 import type { ConnectionFailure } from "./errors.ts"
 import { SendWindow } from "./sendWindow.ts"
 

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { Socket } from "effect/socket"
-import { subprotocol } from "../protocol/index.ts"
+import { subprotocol } from "../wire/index.ts"
 import { type ClientOptions, settingsOf } from "./options.ts"
 
 /** A websocket class: the global one of browsers and Node 22, or the one of the `ws` package. */

@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, type Scope } from "effect"
+import { FeedStore } from "../backend/FeedStore.ts"
+import { StoreProgress } from "../backend/StoreProgress.ts"
 import type { History } from "../feed/history.ts"
-import { FeedStore } from "../ports/FeedStore.ts"
-import { StoreProgress } from "../ports/StoreProgress.ts"
 import { type Compactor, Compactors } from "./compactors.ts"
 import { Projection, type ProjectionLimits } from "./projection.ts"
 

@@ -1,6 +1,6 @@
 import { Duration, type Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import type { CompactionGroup, CutoffRequest } from "../ports/StoreProgress.ts"
+import type { CompactionGroup, CutoffRequest } from "../backend/StoreProgress.ts"
 
 type Entry = EventJournal.Entry
 

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
-import type { BucketRange, FeedEntry, FeedStore } from "../ports/FeedStore.ts"
-import type { StorageError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { BucketRange, FeedEntry, FeedStore } from "../backend/FeedStore.ts"
+import type { StorageError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import type { LastBy } from "./compactors.ts"
 import type { EligibleBucket } from "./plan.ts"
 

@@ -1,6 +1,6 @@
 import { Context, Data, Duration, Effect, Random, Schema } from "effect"
 import { type Event, type EventGroup, EventJournal } from "effect/eventlog"
-import { StoreId } from "../ports/StoreId.ts"
+import { StoreId } from "../backend/StoreId.ts"
 import { type GroupCompactionInput, makeGroupCompactor } from "./groupCompactor.ts"
 import { runCompactor } from "./outputs.ts"
 

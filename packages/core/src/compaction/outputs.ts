@@ -1,6 +1,6 @@
 import { Data, type Duration, Effect, Fiber } from "effect"
 import { EventJournal } from "effect/eventlog"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import type { Compactor } from "./compactors.ts"
 import { maxOutputs, replacementId } from "./replacementId.ts"
 

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
-import type { BucketRange, FeedEntry, FeedStore } from "../ports/FeedStore.ts"
-import type { StorageError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
-import type { CompactionGroup } from "../ports/StoreProgress.ts"
+import type { BucketRange, FeedEntry, FeedStore } from "../backend/FeedStore.ts"
+import type { StorageError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
+import type { CompactionGroup } from "../backend/StoreProgress.ts"
 
 /** The eligible entries of one bucket: those of a group's events with one primary key, up to `toSequence`. */
 export interface EligibleBucket {

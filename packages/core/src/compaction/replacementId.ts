@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 
 type Entry = EventJournal.Entry
 

@@ -1,9 +1,9 @@
 import { Effect, type Scope, Stream } from "effect"
 import { EventJournal } from "effect/eventlog"
-import type { FeedEntry, FeedRecord, FeedStore, PageLimits } from "../ports/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
-import { StoreId } from "../ports/StoreId.ts"
-import { LeaseLostError } from "../ports/StoreProgress.ts"
+import type { FeedEntry, FeedRecord, FeedStore, PageLimits } from "../backend/FeedStore.ts"
+import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import { StoreId } from "../backend/StoreId.ts"
+import { LeaseLostError } from "../backend/StoreProgress.ts"
 
 /** A name that no other test, run or process uses. */
 export const freshName = (prefix: string): string => `${prefix}-${crypto.randomUUID()}`

@@ -1,10 +1,10 @@
 import type { Context, Layer } from "effect"
-import type { BackendServices } from "../ports/Backend.ts"
-import type { EventLogServerStoreRegistry } from "../ports/EventLogServerStoreRegistry.ts"
-import type { FeedAdmin } from "../ports/FeedAdmin.ts"
-import type { FeedStore } from "../ports/FeedStore.ts"
-import type { StoreId } from "../ports/StoreId.ts"
-import type { StoreProgress } from "../ports/StoreProgress.ts"
+import type { BackendServices } from "../backend/Backend.ts"
+import type { EventLogServerStoreRegistry } from "../backend/EventLogServerStoreRegistry.ts"
+import type { FeedAdmin } from "../backend/FeedAdmin.ts"
+import type { FeedStore } from "../backend/FeedStore.ts"
+import type { StoreId } from "../backend/StoreId.ts"
+import type { StoreProgress } from "../backend/StoreProgress.ts"
 
 /** A storage that can be put out of reach, as when its server stops or the network to it breaks. */
 export interface Outage {

@@ -1,10 +1,10 @@
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { afterAll, beforeAll, describe, it } from "vitest"
-import type { BackendServices } from "../ports/Backend.ts"
-import { EventLogServerStoreRegistry } from "../ports/EventLogServerStoreRegistry.ts"
-import { FeedAdmin } from "../ports/FeedAdmin.ts"
-import { FeedStore } from "../ports/FeedStore.ts"
-import { StoreProgress } from "../ports/StoreProgress.ts"
+import type { BackendServices } from "../backend/Backend.ts"
+import { EventLogServerStoreRegistry } from "../backend/EventLogServerStoreRegistry.ts"
+import { FeedAdmin } from "../backend/FeedAdmin.ts"
+import { FeedStore } from "../backend/FeedStore.ts"
+import { StoreProgress } from "../backend/StoreProgress.ts"
 import {
   BackendAwayError,
   type BackendHarness,

@@ -1,6 +1,6 @@
 import type { Effect } from "effect"
-import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import type { Page } from "./page.ts"
 
 /** The part of a feed that was there when a subscription began. */

@@ -1,6 +1,6 @@
 import { Effect, Schedule } from "effect"
-import type { StorageError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { StorageError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 
 /** What waiting can mend: a backend that fails, or a stream of wake-ups that ended. */
 type Outage = StorageError | "Ended"

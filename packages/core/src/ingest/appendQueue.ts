@@ -1,9 +1,9 @@
 import { Cause, Effect, Exit, Metric } from "effect"
-import type { Appended, FeedRecord, FeedStore } from "../ports/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
-import { entryBytes, type Limits } from "../protocol/limits.ts"
+import type { Appended, FeedRecord, FeedStore } from "../backend/FeedStore.ts"
+import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { withSpan } from "../tracing/withSpan.ts"
+import { entryBytes, type Limits } from "../wire/limits.ts"
 import { appends } from "./metrics.ts"
 
 /** Why an append failed. */

@@ -1,6 +1,6 @@
 import { Exit } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import { entryBytes, type Limits } from "../protocol/limits.ts"
+import { entryBytes, type Limits } from "../wire/limits.ts"
 import type { Ingest, WriteError, Written } from "./ingest.ts"
 
 /** Cuts a batch where one append would be more than the limits. */

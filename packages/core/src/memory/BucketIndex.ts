@@ -1,6 +1,6 @@
 import { EventJournal } from "effect/eventlog"
-import type { BucketBounds, BucketRange, BucketSelection, FeedEntry, PageLimits } from "../ports/FeedStore.ts"
-import { entryBytes } from "../protocol/limits.ts"
+import type { BucketBounds, BucketRange, BucketSelection, FeedEntry, PageLimits } from "../backend/FeedStore.ts"
+import { entryBytes } from "../wire/limits.ts"
 
 interface Bucket {
   readonly bySequence: Array<FeedEntry>

@@ -1,6 +1,6 @@
 import { EventJournal } from "effect/eventlog"
-import type { StoreId } from "../ports/StoreId.ts"
-import type { CompactionGroup } from "../ports/StoreProgress.ts"
+import type { StoreId } from "../backend/StoreId.ts"
+import type { CompactionGroup } from "../backend/StoreProgress.ts"
 import { MemoryFeed } from "./MemoryFeed.ts"
 import { SortedKeys } from "./SortedKeys.ts"
 

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
-import type { FeedAdmin, StoreHead } from "../ports/FeedAdmin.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { FeedAdmin, StoreHead } from "../backend/FeedAdmin.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { type FeedState, type ProgressState, wake } from "./MemoryState.ts"
 
 const heads = (state: FeedState, after: StoreId | undefined, limit: number): ReadonlyArray<StoreHead> => {

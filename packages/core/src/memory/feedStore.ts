@@ -1,8 +1,8 @@
 import { Effect, Queue, Stream } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import type { FeedStore } from "../ports/FeedStore.ts"
-import { StoreErasedError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { FeedStore } from "../backend/FeedStore.ts"
+import { StoreErasedError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { copiesOf } from "./MemoryFeed.ts"
 import { ensureFeed, type FeedState, wake } from "./MemoryState.ts"
 

@@ -1,12 +1,12 @@
 import { Clock, Duration, Effect, Layer, Option } from "effect"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import {
   type CompactionGroup,
   type CutoffRequest,
   type Lease,
   LeaseLostError,
   StoreProgress
-} from "../ports/StoreProgress.ts"
+} from "../backend/StoreProgress.ts"
 import { makeProgressState, type ProgressState } from "./MemoryState.ts"
 
 const take = (state: ProgressState, storeId: StoreId): object | undefined => {

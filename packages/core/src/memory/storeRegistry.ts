@@ -3,7 +3,7 @@ import {
   EventLogServerStoreRegistry,
   EventLogServerStoreRegistryError,
   type KeyMapping
-} from "../ports/EventLogServerStoreRegistry.ts"
+} from "../backend/EventLogServerStoreRegistry.ts"
 import { SortedKeys } from "./SortedKeys.ts"
 
 interface StoredMapping extends KeyMapping {

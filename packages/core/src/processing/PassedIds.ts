@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
-import type { FeedEntry, FeedStore } from "../ports/FeedStore.ts"
-import type { StorageError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { FeedEntry, FeedStore } from "../backend/FeedStore.ts"
+import type { StorageError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 
 type EntryId = EventJournal.EntryId
 

@@ -1,5 +1,5 @@
 import { Effect, Queue } from "effect"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 
 /** A store that this node looks after. */
 export interface ActiveStore {

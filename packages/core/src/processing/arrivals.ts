@@ -1,5 +1,5 @@
 import { Deferred, Effect, type Scope } from "effect"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 
 interface Waiter {
   readonly sequence: number

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
-import type { BucketRange, FeedEntry, FeedStore } from "../ports/FeedStore.ts"
-import type { StorageError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
-import { defaultLimits } from "../protocol/limits.ts"
+import type { BucketRange, FeedEntry, FeedStore } from "../backend/FeedStore.ts"
+import type { StorageError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
+import { defaultLimits } from "../wire/limits.ts"
 
 type Entry = EventJournal.Entry
 

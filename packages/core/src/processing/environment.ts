@@ -1,5 +1,5 @@
-import type { FeedStore } from "../ports/FeedStore.ts"
-import type { StoreProgress } from "../ports/StoreProgress.ts"
+import type { FeedStore } from "../backend/FeedStore.ts"
+import type { StoreProgress } from "../backend/StoreProgress.ts"
 import type { Arrivals } from "./arrivals.ts"
 import type { Handlers } from "./handlers.ts"
 import type { ResolvedProcessingOptions } from "./options.ts"

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
-import type { FeedStore } from "../ports/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { FeedStore } from "../backend/FeedStore.ts"
+import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 
 /** The last sequence of a store. The page that begins beyond every feed tells it, and carries no entries. */
 export const readHead = (

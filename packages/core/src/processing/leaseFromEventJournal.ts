@@ -1,10 +1,10 @@
 import { Effect, Exit, Layer, Option, Scope } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import { FeedStore } from "../ports/FeedStore.ts"
-import type { StorageError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
-import { type Lease, LeaseLostError, StoreProgress } from "../ports/StoreProgress.ts"
-import { defaultLimits } from "../protocol/limits.ts"
+import { FeedStore } from "../backend/FeedStore.ts"
+import type { StorageError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
+import { type Lease, LeaseLostError, StoreProgress } from "../backend/StoreProgress.ts"
+import { defaultLimits } from "../wire/limits.ts"
 import { asStorageError, openStoreJournal, type StoreJournal } from "./storeJournal.ts"
 
 const pageLimits = { maxEntries: defaultLimits.maxPageEntries, maxBytes: defaultLimits.maxPageBytes }

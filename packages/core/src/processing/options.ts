@@ -1,6 +1,6 @@
 import { Duration } from "effect"
-import type { PageLimits } from "../ports/FeedStore.ts"
-import { defaultLimits } from "../protocol/limits.ts"
+import type { PageLimits } from "../backend/FeedStore.ts"
+import { defaultLimits } from "../wire/limits.ts"
 import type { HandlerFailure } from "./handlers.ts"
 import type { FeedMismatch } from "./stoppedStores.ts"
 

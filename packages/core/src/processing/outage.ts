@@ -1,5 +1,5 @@
 import { Effect, Metric } from "effect"
-import { StorageError } from "../ports/StorageError.ts"
+import { StorageError } from "../backend/StorageError.ts"
 import { backOff } from "./backoff.ts"
 import { processingRetries } from "./metrics.ts"
 import type { RetryMillis } from "./options.ts"

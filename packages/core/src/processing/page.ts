@@ -1,6 +1,6 @@
 import type { EventJournal } from "effect/eventlog"
-import type { FeedEntry } from "../ports/FeedStore.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { FeedEntry } from "../backend/FeedStore.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 
 /** A page and what its handlers need. */
 export interface Page {

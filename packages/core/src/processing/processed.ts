@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import { StorageError, type StoreErasedError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import { StorageError, type StoreErasedError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { backOff } from "./backoff.ts"
 import type { Environment } from "./environment.ts"
 import { readHead } from "./head.ts"

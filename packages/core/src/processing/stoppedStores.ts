@@ -1,6 +1,6 @@
 import { Data, Effect, Metric } from "effect"
+import type { StoreId } from "../backend/StoreId.ts"
 import { callContained } from "../containment/callContained.ts"
-import type { StoreId } from "../ports/StoreId.ts"
 import { stoppedStores } from "./metrics.ts"
 
 /** A store whose feed went backwards: more was processed than it holds. A backup was restored, or data was lost. */

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
-import type { FeedEntry } from "../ports/FeedStore.ts"
-import { StorageError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { FeedEntry } from "../backend/FeedStore.ts"
+import { StorageError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { storeRemoteId } from "./storeRemoteId.ts"
 
 /** A store's part of an `EventJournal`: its entries, and the cursor behind them. */

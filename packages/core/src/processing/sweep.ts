@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import type { FeedAdmin } from "../ports/FeedAdmin.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { FeedAdmin } from "../backend/FeedAdmin.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import type { Environment } from "./environment.ts"
 import { untilAnswered } from "./outage.ts"
 

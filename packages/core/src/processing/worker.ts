@@ -1,5 +1,5 @@
 import { Cause, Effect, Option } from "effect"
-import type { StoreErasedError } from "../ports/StorageError.ts"
+import type { StoreErasedError } from "../backend/StorageError.ts"
 import type { ActiveStore } from "./activeStore.ts"
 import { backOff } from "./backoff.ts"
 import type { Environment } from "./environment.ts"

@@ -1,6 +1,6 @@
 import { Effect, Fiber, Metric } from "effect"
+import type { StoreId } from "../backend/StoreId.ts"
 import { runDetached } from "../containment/runDetached.ts"
-import type { StoreId } from "../ports/StoreId.ts"
 import { type ActiveStore, makeActiveStore } from "./activeStore.ts"
 import type { Environment } from "./environment.ts"
 import { processingStores } from "./metrics.ts"

@@ -1,8 +1,8 @@
 import { Effect, Layer } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import { type Connection, CurrentConnection } from "../ports/CurrentConnection.ts"
-import { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "../ports/EventLogServerAuth.ts"
-import { StoreId } from "../ports/StoreId.ts"
+import { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "../backend/EventLogServerAuth.ts"
+import { StoreId } from "../backend/StoreId.ts"
+import { type Connection, CurrentConnection } from "../connection/CurrentConnection.ts"
 import { callPlain } from "./plainFunction.ts"
 
 /** Where a request came in: `undefined` for requests that no connection carried. */

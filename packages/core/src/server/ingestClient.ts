@@ -1,10 +1,10 @@
 import { Clock, Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
+import type { StoreId } from "../backend/StoreId.ts"
+import type { Access, AccessError } from "../connection/access.ts"
 import { checkEntries } from "../ingest/checkEntries.ts"
 import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
-import type { StoreId } from "../ports/StoreId.ts"
-import type { Limits } from "../protocol/limits.ts"
-import type { Access, AccessError } from "../session/access.ts"
+import type { Limits } from "../wire/limits.ts"
 
 /** A client's write, for callers that bring their own connection: checked, authorized, resolved, appended. */
 export const ingestClient = (access: Access["Service"], ingest: Ingest["Service"], limits: Limits) =>

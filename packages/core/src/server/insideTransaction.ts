@@ -1,5 +1,5 @@
 import { Data, Effect } from "effect"
-import { CurrentTransaction } from "../ports/CurrentTransaction.ts"
+import { CurrentTransaction } from "../backend/CurrentTransaction.ts"
 
 /**
  * A handler that runs in a transaction called the server. That would wait for what the transaction itself holds, or do

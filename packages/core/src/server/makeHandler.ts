@@ -1,8 +1,8 @@
 import { Effect, Queue } from "effect"
 import { Socket } from "effect/socket"
-import type { Transport } from "../ports/Transport.ts"
-import type { ProtocolName } from "../session/conversation.ts"
-import type { ConnectionInfo } from "../session/sessions.ts"
+import type { ProtocolName } from "../connection/conversation.ts"
+import type { ConnectionInfo } from "../connection/sessions.ts"
+import type { Transport } from "../connection/Transport.ts"
 import { EventLogServerUnencrypted } from "./EventLogServerUnencrypted.ts"
 
 /**

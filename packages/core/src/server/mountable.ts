@@ -1,7 +1,7 @@
-import type { Transport, TransportListener } from "../ports/Transport.ts"
-import type { Limits } from "../protocol/limits.ts"
-import type { ProtocolName } from "../session/conversation.ts"
-import type { ConnectionInfo } from "../session/sessions.ts"
+import type { ProtocolName } from "../connection/conversation.ts"
+import type { ConnectionInfo } from "../connection/sessions.ts"
+import type { Transport, TransportListener } from "../connection/Transport.ts"
+import type { Limits } from "../wire/limits.ts"
 import type { Endpoint } from "./endpoints.ts"
 
 /** What an adapter needs of a server. */

@@ -1,7 +1,7 @@
 import { Duration } from "effect"
 import type { HandlerFailure } from "../processing/handlers.ts"
 import type { FeedMismatch } from "../processing/stoppedStores.ts"
-import { defaultLimits, type Limits } from "../protocol/limits.ts"
+import { defaultLimits, type Limits } from "../wire/limits.ts"
 import { type Endpoint, endpointsOf, type ProtocolOptions } from "./endpoints.ts"
 
 /** How a server behaves. Every member has a default. */

@@ -1,7 +1,7 @@
 import { Effect, Option, Stream } from "effect"
-import type { FeedEntry, FeedStore, PageLimits } from "../ports/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../ports/StorageError.ts"
-import type { StoreId } from "../ports/StoreId.ts"
+import type { FeedEntry, FeedStore, PageLimits } from "../backend/FeedStore.ts"
+import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 
 /**
  * The entries of a store from `from` (inclusive; 0 is 1) up to `to`, by default up to the head when the reading began,

@@ -1,11 +1,11 @@
 import { Deferred, type Duration, Effect, Latch, Queue, type Scope } from "effect"
 import { EventJournal, EventLogRemote } from "effect/eventlog"
+import { EventLogServerStoreRegistryError } from "../backend/EventLogServerStoreRegistry.ts"
+import type { StoreId } from "../backend/StoreId.ts"
+import { type Access, type AccessError, isOutage } from "../connection/access.ts"
 import type { Feed } from "../feed/feed.ts"
 import type { Page } from "../feed/page.ts"
 import type { Sink } from "../feed/sink.ts"
-import { EventLogServerStoreRegistryError } from "../ports/EventLogServerStoreRegistry.ts"
-import type { StoreId } from "../ports/StoreId.ts"
-import { type Access, type AccessError, isOutage } from "../session/access.ts"
 
 type Changes = Queue.Queue<EventJournal.RemoteEntry, EventLogRemote.EventLogRemoteError>
 

@@ -1,10 +1,10 @@
 import { Data, Effect, Schema } from "effect"
 import { type Event, type EventGroup, EventJournal, type EventLog } from "effect/eventlog"
+import type { StoreId } from "../backend/StoreId.ts"
+import { checkStoreId } from "../connection/storeId.ts"
 import { checkEntries } from "../ingest/checkEntries.ts"
 import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
-import type { StoreId } from "../ports/StoreId.ts"
-import type { Limits } from "../protocol/limits.ts"
-import { checkStoreId } from "../session/storeId.ts"
+import type { Limits } from "../wire/limits.ts"
 import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 
 /** The schema has no such event, or the payload doesn't fit it. */

@@ -10,7 +10,7 @@ import {
   fromSocketUnencrypted
 } from "../../src/client/index.ts"
 import { makeWebSocket, type WebSocketOptions } from "../../src/client/webSocket.ts"
-import type { AnnouncedLimits } from "../../src/protocol/index.ts"
+import type { AnnouncedLimits } from "../../src/wire/index.ts"
 import { scriptedServer } from "./scriptedServer.ts"
 
 /** Timings that let a test go through a reconnect at once. */

@@ -15,7 +15,7 @@ import {
   defaultLimits,
   encodeRequestUnencrypted,
   type ProtocolRequestUnencrypted
-} from "../../src/protocol/index.ts"
+} from "../../src/wire/index.ts"
 import { makeEntry } from "./fixtures.ts"
 import { remoteId } from "./scriptedServer.ts"
 

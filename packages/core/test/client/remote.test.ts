@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
 import { EventLogRemote } from "effect/eventlog"
 import { RemoteRefusal } from "../../src/client/index.ts"
-import { chunkBytes, encodeRequestUnencrypted } from "../../src/protocol/index.ts"
+import { chunkBytes, encodeRequestUnencrypted } from "../../src/wire/index.ts"
 import { background, connectTo, makeEntries, makeEntry, makeIdentity, storeId } from "./fixtures.ts"
 import { remoteId } from "./scriptedServer.ts"
 

@@ -15,7 +15,7 @@ import {
   reasons,
   splitMessage,
   subprotocol
-} from "../../src/protocol/index.ts"
+} from "../../src/wire/index.ts"
 
 type Request = ProtocolRequestUnencrypted
 type Tagged<Tag extends Request["_tag"]> = Extract<Request, { readonly _tag: Tag }>

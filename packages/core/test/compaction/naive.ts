@@ -1,4 +1,4 @@
-import type { CompactionGroup } from "../../src/ports/StoreProgress.ts"
+import type { CompactionGroup } from "../../src/backend/StoreProgress.ts"
 import { type Deploy, type Entry, pageEntries } from "./world.ts"
 
 type Numbered = { readonly entry: Entry; readonly sequence: number }

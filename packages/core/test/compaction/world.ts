@@ -1,5 +1,8 @@
 import { Clock, Context, Duration, Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
+import type { FeedEntry } from "../../src/backend/FeedStore.ts"
+import { StoreId } from "../../src/backend/StoreId.ts"
+import type { CompactionGroup } from "../../src/backend/StoreProgress.ts"
 import { Compactors } from "../../src/compaction/compactors.ts"
 import { keepLast } from "../../src/compaction/keepLast.ts"
 import { Projection } from "../../src/compaction/projection.ts"
@@ -7,9 +10,6 @@ import type { Page } from "../../src/feed/page.ts"
 import { makeFeedStore } from "../../src/memory/feedStore.ts"
 import { makeFeedState, makeProgressState } from "../../src/memory/MemoryState.ts"
 import { makeStoreProgress } from "../../src/memory/storeProgress.ts"
-import type { FeedEntry } from "../../src/ports/FeedStore.ts"
-import { StoreId } from "../../src/ports/StoreId.ts"
-import type { CompactionGroup } from "../../src/ports/StoreProgress.ts"
 
 export type Entry = EventJournal.Entry
 

@@ -1,7 +1,7 @@
 import { Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import type { FeedStore } from "../../src/ports/FeedStore.ts"
+import type { FeedStore } from "../../src/backend/FeedStore.ts"
 import { makeScene, RecordingSink, range, record, type Scene, settle, storeId, subscribe } from "./harness.ts"
 
 const sinks = 3

@@ -1,12 +1,12 @@
 import { Context, Effect, Exit, Fiber, Latch, Layer, Scope } from "effect"
 import { EventJournal } from "effect/eventlog"
+import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
+import { type FeedRecord, FeedStore, type PageLimits } from "../../src/backend/FeedStore.ts"
+import { StoreId } from "../../src/backend/StoreId.ts"
 import { Feed, layerFeed } from "../../src/feed/feed.ts"
 import type { Page } from "../../src/feed/page.ts"
 import type { Sink } from "../../src/feed/sink.ts"
 import { layerOf, makeMemoryState } from "../../src/memory/backend.ts"
-import { FeedAdmin } from "../../src/ports/FeedAdmin.ts"
-import { type FeedRecord, FeedStore, type PageLimits } from "../../src/ports/FeedStore.ts"
-import { StoreId } from "../../src/ports/StoreId.ts"
 
 export const storeId = StoreId.make("store")
 

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
-import { StorageError } from "../../src/ports/StorageError.ts"
+import { StorageError } from "../../src/backend/StorageError.ts"
 import { interrupt, makeScene, RecordingSink, range, settle, subscribe } from "./harness.ts"
 
 const away = new StorageError({ operation: "FeedStore.read", retryable: true, cause: "away" })

@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { expect } from "vitest"
-import { StoreErasedError } from "../../src/ports/StorageError.ts"
+import { StoreErasedError } from "../../src/backend/StorageError.ts"
 import { interrupt, makeScene, RecordingSink, range, record, settle, storeId, subscribe } from "./harness.ts"
 
 describe("a subscription", () => {

@@ -1,9 +1,9 @@
 import { describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { expect } from "vitest"
-import type { Appended, FeedRecord, FeedStore } from "../../src/ports/FeedStore.ts"
-import { StorageError } from "../../src/ports/StorageError.ts"
-import { StoreId } from "../../src/ports/StoreId.ts"
+import type { Appended, FeedRecord, FeedStore } from "../../src/backend/FeedStore.ts"
+import { StorageError } from "../../src/backend/StorageError.ts"
+import { StoreId } from "../../src/backend/StoreId.ts"
 import { entry, makeScene, type Outcome } from "./harness.ts"
 
 type Append = FeedStore["Service"]["append"]

@@ -1,7 +1,7 @@
 import { EventJournal } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
 import { checkEntries, isReplacement } from "../../src/ingest/checkEntries.ts"
-import { defaultLimits, type Limits } from "../../src/protocol/limits.ts"
+import { defaultLimits, type Limits } from "../../src/wire/limits.ts"
 
 const now = Date.UTC(2026, 0, 1)
 const hour = 60 * 60 * 1000

@@ -1,11 +1,11 @@
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { EventJournal } from "effect/eventlog"
+import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
+import { FeedStore } from "../../src/backend/FeedStore.ts"
+import { StoreId } from "../../src/backend/StoreId.ts"
 import { Ingest, layerIngest, type WriteError, type WriteRequest, type Written } from "../../src/ingest/ingest.ts"
 import { layerOf, makeMemoryState } from "../../src/memory/backend.ts"
-import { FeedAdmin } from "../../src/ports/FeedAdmin.ts"
-import { FeedStore } from "../../src/ports/FeedStore.ts"
-import { StoreId } from "../../src/ports/StoreId.ts"
-import { defaultLimits, type Limits } from "../../src/protocol/limits.ts"
+import { defaultLimits, type Limits } from "../../src/wire/limits.ts"
 
 export const storeId = StoreId.make("store")
 

@@ -1,9 +1,9 @@
 import { describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { expect } from "vitest"
+import { StoreProgress } from "../../src/backend/StoreProgress.ts"
 import { freshStoreId } from "../../src/conformance/fixtures.ts"
 import { memoryProgress } from "../../src/memory/storeProgress.ts"
-import { StoreProgress } from "../../src/ports/StoreProgress.ts"
 
 describe("memoryProgress", () => {
   it.effect("starts over with each build", () => {

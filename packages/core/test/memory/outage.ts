@@ -1,14 +1,14 @@
 import { Context, Effect, Layer, Option, Stream } from "effect"
-import type { Outage } from "../../src/conformance/index.ts"
-import type { BackendServices } from "../../src/ports/Backend.ts"
+import type { BackendServices } from "../../src/backend/Backend.ts"
 import {
   EventLogServerStoreRegistry,
   EventLogServerStoreRegistryError
-} from "../../src/ports/EventLogServerStoreRegistry.ts"
-import { FeedAdmin } from "../../src/ports/FeedAdmin.ts"
-import { FeedStore } from "../../src/ports/FeedStore.ts"
-import { StorageError } from "../../src/ports/StorageError.ts"
-import { StoreProgress } from "../../src/ports/StoreProgress.ts"
+} from "../../src/backend/EventLogServerStoreRegistry.ts"
+import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
+import { FeedStore } from "../../src/backend/FeedStore.ts"
+import { StorageError } from "../../src/backend/StorageError.ts"
+import { StoreProgress } from "../../src/backend/StoreProgress.ts"
+import type { Outage } from "../../src/conformance/index.ts"
 
 const connectionLost = new Error("the connection was lost")
 const storageLost = new StorageError({ operation: "any", retryable: true, cause: connectionLost })

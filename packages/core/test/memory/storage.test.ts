@@ -1,13 +1,13 @@
 import { describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Queue, Scope } from "effect"
 import { expect } from "vitest"
+import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
+import { FeedStore } from "../../src/backend/FeedStore.ts"
+import { Storage } from "../../src/backend/Storage.ts"
+import { StoreErasedError } from "../../src/backend/StorageError.ts"
 import { freshStoreId, makeRecords, range } from "../../src/conformance/fixtures.ts"
 import { memoryBackend } from "../../src/memory/backend.ts"
 import { layerStorage, layerStorageMemory } from "../../src/memory/storage.ts"
-import { FeedAdmin } from "../../src/ports/FeedAdmin.ts"
-import { FeedStore } from "../../src/ports/FeedStore.ts"
-import { Storage } from "../../src/ports/Storage.ts"
-import { StoreErasedError } from "../../src/ports/StorageError.ts"
 
 const makeEntries = (count: number) => makeRecords(count).map(({ entry }) => entry)
 

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { EventJournal, EventLog } from "effect/eventlog"
 import { expect } from "vitest"
-import type { FeedRecord } from "../../src/ports/FeedStore.ts"
+import type { FeedRecord } from "../../src/backend/FeedStore.ts"
 import { CurrentAuthor } from "../../src/processing/handlers.ts"
 import { commit, freshStoreId, Group, handlersOf, makeBackend, setRecord, startNode } from "./harness.ts"
 

@@ -1,9 +1,9 @@
 import { Context, Effect, Option, Stream } from "effect"
-import type { BackendServices } from "../../src/ports/Backend.ts"
-import { FeedAdmin } from "../../src/ports/FeedAdmin.ts"
-import { FeedStore } from "../../src/ports/FeedStore.ts"
-import { StorageError } from "../../src/ports/StorageError.ts"
-import { StoreProgress } from "../../src/ports/StoreProgress.ts"
+import type { BackendServices } from "../../src/backend/Backend.ts"
+import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
+import { FeedStore } from "../../src/backend/FeedStore.ts"
+import { StorageError } from "../../src/backend/StorageError.ts"
+import { StoreProgress } from "../../src/backend/StoreProgress.ts"
 
 /** The calls that a fault can meet, those of a lease included. */
 export type Operation = "read" | "bucket" | "wakeups" | "lease" | "advance" | "cursors" | "heads"

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
-import type { StoreId } from "../../src/ports/StoreId.ts"
+import type { StoreId } from "../../src/backend/StoreId.ts"
 import { type FeedMismatch, ProcessingStoppedError } from "../../src/processing/stoppedStores.ts"
 import {
   commit,

@@ -3,10 +3,10 @@ import { describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Latch, Option } from "effect"
 import { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
+import { StorageError } from "../../src/backend/StorageError.ts"
+import type { StoreId } from "../../src/backend/StoreId.ts"
+import { StoreProgress } from "../../src/backend/StoreProgress.ts"
 import { losesLease } from "../../src/conformance/fixtures.ts"
-import { StorageError } from "../../src/ports/StorageError.ts"
-import type { StoreId } from "../../src/ports/StoreId.ts"
-import { StoreProgress } from "../../src/ports/StoreProgress.ts"
 import {
   commit,
   freshStoreId,

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
-import { FeedStore } from "../../src/ports/FeedStore.ts"
+import { FeedStore } from "../../src/backend/FeedStore.ts"
 import { makeConnection } from "./faults.ts"
 import {
   commit,

@@ -1,8 +1,8 @@
 import { describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import { expect } from "vitest"
-import { FeedStore } from "../../src/ports/FeedStore.ts"
-import { StorageError } from "../../src/ports/StorageError.ts"
+import { FeedStore } from "../../src/backend/FeedStore.ts"
+import { StorageError } from "../../src/backend/StorageError.ts"
 import { failingAtFirst, makeConnection, type Operation } from "./faults.ts"
 import { commit, freshStoreId, makeBackend, makeJournal, range, setRecords, startNode } from "./harness.ts"
 

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
-import type { FeedRecord } from "../../src/ports/FeedStore.ts"
+import type { FeedRecord } from "../../src/backend/FeedStore.ts"
 import { commit, freshStoreId, makeBackend, makeJournal, setRecord, startNode } from "./harness.ts"
 
 const unknownEvent = (record: FeedRecord): FeedRecord => ({

@@ -2,10 +2,10 @@ import { generateKeyPairSync, sign } from "node:crypto"
 import { Effect, Result } from "effect"
 import { type EventJournal, EventLogSessionAuth } from "effect/eventlog"
 import { WebSocket } from "ws"
-import { ChunkJoiner, splitMessage } from "../../src/protocol/chunks.ts"
-import { decodeResponseUnencrypted, encodeRequestUnencrypted } from "../../src/protocol/codec.ts"
-import { defaultLimits } from "../../src/protocol/limits.ts"
-import type { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "../../src/protocol/messages.ts"
+import { ChunkJoiner, splitMessage } from "../../src/wire/chunks.ts"
+import { decodeResponseUnencrypted, encodeRequestUnencrypted } from "../../src/wire/codec.ts"
+import { defaultLimits } from "../../src/wire/limits.ts"
+import type { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "../../src/wire/messages.ts"
 
 type Response<Tag extends ProtocolResponseUnencrypted["_tag"]> = Extract<
   ProtocolResponseUnencrypted,

@@ -1,6 +1,6 @@
 import { Effect, Metric } from "effect"
 import { expect, it } from "vitest"
-import * as metrics from "../../src/session/metrics.ts"
+import * as metrics from "../../src/connection/metrics.ts"
 import { openDevice, startServer } from "./host.ts"
 import { todosAdded } from "./todos.ts"
 

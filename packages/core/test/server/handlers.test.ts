@@ -15,7 +15,7 @@ import {
   StoreId
 } from "../../src/index.ts"
 import type { ServerOptions } from "../../src/server/options.ts"
-import { Peer } from "../rpc/peer.ts"
+import { Peer } from "../protocols/rpc/peer.ts"
 import { Device } from "./device.ts"
 import { schema, Todos, todosAdded } from "./todos.ts"
 

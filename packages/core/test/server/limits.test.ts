@@ -1,6 +1,6 @@
 import { Packr } from "msgpackr"
 import { describe, expect, it } from "vitest"
-import { encodeRequestUnencrypted } from "../../src/protocol/codec.ts"
+import { encodeRequestUnencrypted } from "../../src/wire/codec.ts"
 import { makeSigningKey } from "./device.ts"
 import { openDevice, readAll, startServer } from "./host.ts"
 import { todoAdded, todosAdded } from "./todos.ts"

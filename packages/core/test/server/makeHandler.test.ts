@@ -3,7 +3,7 @@ import { Effect, Exit, Fiber, Queue } from "effect"
 import { Socket } from "effect/socket"
 import { expect } from "vitest"
 import { EventLogServerUnencrypted, makeHandler } from "../../src/index.ts"
-import { makeScene } from "../session/harness.ts"
+import { makeScene } from "../connection/harness.ts"
 
 type Frames = readonly [Uint8Array | string, ...Array<Uint8Array | string>]
 

@@ -3,7 +3,7 @@ import { Cause, Effect, Exit, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { EventLogServerAuthError } from "../../src/index.ts"
-import { makeScene, storeId } from "../session/harness.ts"
+import { makeScene, storeId } from "../connection/harness.ts"
 import { todosAdded } from "./todos.ts"
 
 const forbidden = new EventLogServerAuthError({ reason: "Forbidden", publicKey: "A" })

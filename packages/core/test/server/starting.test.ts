@@ -9,7 +9,7 @@ import {
   memoryProgress,
   StorageError
 } from "../../src/index.ts"
-import { Wire } from "../session/wire.ts"
+import { Wire } from "../protocols/eventlog/wire.ts"
 import { makeSigningKey } from "./device.ts"
 import { withFeedStore } from "./faults.ts"
 import { openDevice, startServer } from "./host.ts"

@@ -1,7 +1,7 @@
 import { onTestFinished } from "vitest"
+import type { Transport, TransportListener } from "../../connection/Transport.ts"
 import type { ConnectionInfo, Endpoint, Mountable, ProtocolName } from "../../index.ts"
-import type { Transport, TransportListener } from "../../ports/Transport.ts"
-import { defaultLimits } from "../../protocol/limits.ts"
+import { defaultLimits } from "../../wire/limits.ts"
 import type { Mount, MountOptions } from "./harness.ts"
 import { Inbox } from "./inbox.ts"
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest"
-import { subprotocol } from "../../protocol/messages.ts"
+import { subprotocol } from "../../wire/messages.ts"
 import { connect, refusal } from "./client.ts"
 import type { Mount } from "./harness.ts"
 import { record } from "./recorder.ts"

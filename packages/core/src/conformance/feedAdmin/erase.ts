@@ -1,6 +1,6 @@
 import { Duration, Effect, Option } from "effect"
 import { expect } from "vitest"
-import { StoreErasedError } from "../../ports/StorageError.ts"
+import { StoreErasedError } from "../../backend/StorageError.ts"
 import { freshStoreId, listening, losesLease, makeRecord, makeRecords, readAll } from "../fixtures.ts"
 import type { Topic } from "../suite.ts"
 

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
-import type { BucketRange, BucketSelection, FeedRecord } from "../../ports/FeedStore.ts"
+import type { BucketRange, BucketSelection, FeedRecord } from "../../backend/FeedStore.ts"
 import { contents, freshStoreId, makeRecord, sequencesOf } from "../fixtures.ts"
 import type { Topic } from "../suite.ts"
 

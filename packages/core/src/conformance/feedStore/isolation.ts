@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { expect } from "vitest"
-import { StoreId } from "../../ports/StoreId.ts"
+import { StoreId } from "../../backend/StoreId.ts"
 import { freshName, freshStoreId, idsOf, makeRecord, makeRecords, readAll, sequencesOf } from "../fixtures.ts"
 import type { Topic } from "../suite.ts"
 

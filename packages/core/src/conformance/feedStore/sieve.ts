@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { expect } from "vitest"
-import type { FeedStore, Sieve } from "../../ports/FeedStore.ts"
-import type { StoreId } from "../../ports/StoreId.ts"
+import type { FeedStore, Sieve } from "../../backend/FeedStore.ts"
+import type { StoreId } from "../../backend/StoreId.ts"
 import { freshStoreId, makeRecords, range, sequencesOf } from "../fixtures.ts"
 import type { Topic } from "../suite.ts"
 

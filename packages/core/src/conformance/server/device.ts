@@ -1,8 +1,8 @@
 import { Effect, Result, type Scope } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import type { TransportListener } from "../../ports/Transport.ts"
-import { decodeResponseUnencrypted, encodeRequestUnencrypted } from "../../protocol/codec.ts"
-import type { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "../../protocol/messages.ts"
+import type { TransportListener } from "../../connection/Transport.ts"
+import { decodeResponseUnencrypted, encodeRequestUnencrypted } from "../../wire/codec.ts"
+import type { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "../../wire/messages.ts"
 import type { Server } from "./server.ts"
 
 type Tag = ProtocolResponseUnencrypted["_tag"]

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { expect } from "vitest"
-import { StoreErasedError } from "../../ports/StorageError.ts"
+import { StoreErasedError } from "../../backend/StorageError.ts"
 import { freshStoreId } from "../fixtures.ts"
 import type { Topic } from "../suite.ts"
 import { makeNote, makeNotes, schema } from "./notes.ts"

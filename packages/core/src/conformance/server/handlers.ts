@@ -1,6 +1,6 @@
 import { Deferred, Effect } from "effect"
 import { expect } from "vitest"
-import type { StoreId } from "../../ports/StoreId.ts"
+import type { StoreId } from "../../backend/StoreId.ts"
 import { freshStoreId, range } from "../fixtures.ts"
 import type { Topic } from "../suite.ts"
 import { makeNote, makeNotes } from "./notes.ts"

@@ -1,7 +1,7 @@
 import { Deferred, Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
-import type { StoreId } from "../../ports/StoreId.ts"
+import type { StoreId } from "../../backend/StoreId.ts"
 import { freshName, range } from "../fixtures.ts"
 import type { Nodes } from "../harness.ts"
 import type { Topic } from "../suite.ts"

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
-import type { StoreId } from "../../ports/StoreId.ts"
+import type { StoreId } from "../../backend/StoreId.ts"
 import { freshName, freshStoreId, range } from "../fixtures.ts"
 import type { Nodes } from "../harness.ts"
 import { Device } from "./device.ts"

@@ -1,6 +1,6 @@
 import { Clock, Duration, Effect } from "effect"
 import { expect } from "vitest"
-import type { CompactionGroup } from "../../ports/StoreProgress.ts"
+import type { CompactionGroup } from "../../backend/StoreProgress.ts"
 import { freshStoreId } from "../fixtures.ts"
 import type { Topic } from "../suite.ts"
 

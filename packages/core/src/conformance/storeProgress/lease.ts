@@ -1,6 +1,6 @@
 import { Effect, Exit, Option, Scope } from "effect"
 import { expect } from "vitest"
-import type { StoreId } from "../../ports/StoreId.ts"
+import type { StoreId } from "../../backend/StoreId.ts"
 import { freshStoreId, losesLease, range } from "../fixtures.ts"
 import type { Node } from "../harness.ts"
 import type { Topic } from "../suite.ts"

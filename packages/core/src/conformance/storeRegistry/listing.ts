@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { expect } from "vitest"
-import type { KeyMapping } from "../../ports/EventLogServerStoreRegistry.ts"
+import type { KeyMapping } from "../../backend/EventLogServerStoreRegistry.ts"
 import { freshName, freshStoreId } from "../fixtures.ts"
 import type { Node } from "../harness.ts"
 import type { Topic } from "../suite.ts"

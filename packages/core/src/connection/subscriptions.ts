@@ -1,0 +1,104 @@
+import { Cause, type Effect, Exit, type Fiber } from "effect"
+import type { StoreErasedError } from "../backend/StorageError.ts"
+import type { StoreId } from "../backend/StoreId.ts"
+import type { OpenedSubscription } from "../feed/feed.ts"
+import type { Sink } from "../feed/sink.ts"
+
+/** A live subscription of one connection. */
+export interface ActiveSubscription {
+  readonly publicKey: string
+  readonly storeId: StoreId
+  /** What the client calls it, where it gave it a name. */
+  readonly id: number | string | undefined
+}
+
+/** What subscriptions need of their connection. */
+export interface SubscriptionsOptions {
+  /** Called before the first entry goes out; answers where the entries go. */
+  readonly begin: (subscription: ActiveSubscription, head: number) => Sink
+  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  /** Called when a subscription ended by itself, which only a failure makes it do. */
+  readonly onFailed: (cause: Cause.Cause<StoreErasedError>, subscription: ActiveSubscription) => void
+}
+
+interface Running extends ActiveSubscription {
+  stopped: boolean
+  fiber: Fiber.Fiber<never, StoreErasedError> | undefined
+}
+
+/** The subscriptions of one connection, at most one for each key. */
+export class Subscriptions {
+  private readonly running = new Map<string, Running>()
+  private ended = false
+  private readonly options: SubscriptionsOptions
+
+  constructor(options: SubscriptionsOptions) {
+    this.options = options
+  }
+
+  get size(): number {
+    return this.running.size
+  }
+
+  has(publicKey: string): boolean {
+    return this.running.has(publicKey)
+  }
+
+  get(publicKey: string): ActiveSubscription | undefined {
+    return this.running.get(publicKey)
+  }
+
+  /** Whether none may be started any more. */
+  get isEnded(): boolean {
+    return this.ended
+  }
+
+  /** The subscriptions as they are now. */
+  all(): ReadonlyArray<ActiveSubscription> {
+    return [...this.running.values()]
+  }
+
+  /** Starts a subscription in place of the key's former one. It does nothing after the end. */
+  start(subscription: ActiveSubscription, opened: OpenedSubscription): void {
+    if (this.ended) return
+    this.stop(subscription.publicKey)
+    const running: Running = { ...subscription, stopped: false, fiber: undefined }
+    this.running.set(subscription.publicKey, running)
+    const sink = this.options.begin(subscription, opened.head)
+    running.fiber = this.options.run(opened.run(whileRunning(running, sink)))
+    running.fiber.addObserver((exit) => this.failed(running, exit))
+  }
+
+  /** Ends a key's subscription; with an id, only if it is still that one. */
+  stop(publicKey: string, id?: ActiveSubscription["id"]): void {
+    const running = this.running.get(publicKey)
+    if (running === undefined || (id !== undefined && running.id !== id)) return
+    this.running.delete(publicKey)
+    running.stopped = true
+    running.fiber?.interruptUnsafe()
+  }
+
+  /** Stops all of them, for good. */
+  end(): void {
+    this.ended = true
+    for (const publicKey of [...this.running.keys()]) this.stop(publicKey)
+  }
+
+  private failed(running: Running, exit: Exit.Exit<never, StoreErasedError>): void {
+    if (running.stopped || !Exit.isFailure(exit)) return
+    running.stopped = true
+    this.running.delete(running.publicKey)
+    if (!Cause.hasInterruptsOnly(exit.cause)) this.options.onFailed(exit.cause, running)
+  }
+}
+
+/** A sink that nothing reaches any more once its subscription was stopped. */
+const whileRunning = (running: Running, sink: Sink): Sink => ({
+  ...sink,
+  deliver: (page, from) => {
+    if (!running.stopped) sink.deliver(page, from)
+  },
+  caughtUp: (head) => {
+    if (!running.stopped) sink.caughtUp(head)
+  }
+})

@@ -1,0 +1,14 @@
+import type { ConversationServices, Protocol } from "../../connection/conversation.ts"
+import type { PageEncoder } from "../../feed/page.ts"
+import { type EncodedEntries, encodeRemoteEntries } from "../../wire/remoteEntries.ts"
+import { EventLogConversation } from "./eventLogConversation.ts"
+
+/** Our own protocol, as `docs/wire-protocol.md` describes it. */
+export const eventLogProtocol = (services: ConversationServices): Protocol => {
+  const encodeEntries: PageEncoder<EncodedEntries> = (entries) => {
+    services.onEncoded(entries.length)
+    return encodeRemoteEntries(entries)
+  }
+  const shared = { ...services, encodeEntries }
+  return { limits: services.limits, converse: (peer) => new EventLogConversation(shared, peer) }
+}
