@@ -16,6 +16,10 @@ class EchoServer implements Mountable {
   readonly openAtClose: Array<number> = []
   isClosed = false
 
+  async admit() {
+    return undefined
+  }
+
   connect(transport: Transport) {
     this.open.add(transport)
     transport.send(Uint8Array.of(1))

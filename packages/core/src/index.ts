@@ -13,7 +13,7 @@ export {
 } from "./server/createEventLogServer.ts"
 export type { Endpoint, ProtocolOptions } from "./server/endpoints.ts"
 export { InsideTransactionError } from "./server/insideTransaction.ts"
-export type { Mountable } from "./server/mountable.ts"
+export type { Mountable, RefusalStatus } from "./server/mountable.ts"
 export type { ServerOptions } from "./server/options.ts"
 export { type AllowedOrigins, isOriginAllowed } from "./server/origin.ts"
 export { InvalidEventError, type ServerWriteOptions } from "./server/serverWrite.ts"
@@ -55,6 +55,7 @@ export type { Backend, BackendServices, HandlerTransactions } from "./backend/Ba
 export { CurrentTransaction } from "./backend/CurrentTransaction.ts"
 export { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "./backend/EventLogServerAuth.ts"
 export {
+  type AccessChange,
   EventLogServerStoreRegistry,
   EventLogServerStoreRegistryError,
   type KeyMapping

@@ -1,4 +1,4 @@
-import { Context, Data, type Effect } from "effect"
+import { Context, Data, type Effect, type Stream } from "effect"
 import type { StoreId } from "./StoreId.ts"
 
 /**
@@ -23,6 +23,9 @@ export interface KeyMapping {
   readonly storeId: StoreId
   readonly signingPublicKey: Uint8Array | undefined
 }
+
+/** A key whose access may have changed, or `"any"`: notes may have been lost, so every key's may have. */
+export type AccessChange = { readonly publicKey: string } | "any"
 
 /** Which public key belongs to which store, and which signing key is its own. Durable domain state. */
 export class EventLogServerStoreRegistry extends Context.Service<
@@ -64,5 +67,11 @@ export class EventLogServerStoreRegistry extends Context.Service<
       after: string | undefined,
       limit: number
     ) => Effect.Effect<ReadonlyArray<KeyMapping>, EventLogServerStoreRegistryError>
+    /**
+     * Notes of every process, this one's included: a key was removed, or another signing key was bound to it. It emits
+     * `"any"` as soon as it listens, and again after a connection that was lost. A note may be spurious and may become
+     * `"any"`; none is lost for good, and each arrives within a second while the backend is there.
+     */
+    readonly changes: Stream.Stream<AccessChange, EventLogServerStoreRegistryError>
   }
 >()("@eventlog-server/core/EventLogServerStoreRegistry") {}

@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import {
   EventLogServerStoreRegistry,
   EventLogServerStoreRegistryError,
@@ -85,7 +85,8 @@ export const makeStoreRegistry = (state: RegistryState): EventLogServerStoreRegi
       const mapping = mappedTo(state, publicKey)
       if (mapping !== undefined) store(state, { ...mapping, removed: true })
     }),
-  list: (after, limit) => Effect.sync(() => list(state, after, limit))
+  list: (after, limit) => Effect.sync(() => list(state, after, limit)),
+  changes: Stream.concat(Stream.make("any" as const), Stream.never)
 })
 
 /** A registry that lives as long as its layer: for tests and local development. Each build starts empty. */

@@ -167,6 +167,7 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
   return {
     limits,
     endpoints,
+    admit: async () => undefined,
     connect: mount.connect,
     close: () => (closed ??= close()),
     ready: () => run(() => Effect.void),

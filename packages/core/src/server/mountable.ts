@@ -4,9 +4,17 @@ import type { Transport, TransportListener } from "../connection/Transport.ts"
 import type { Limits } from "../wire/limits.ts"
 import type { Endpoint } from "./endpoints.ts"
 
+/** The HTTP status that refuses a connection before its upgrade: by the app's own rule, by address, or for now. */
+export type RefusalStatus = 403 | 429 | 503
+
 /** What an adapter needs of a server. */
 export interface Mountable {
   readonly limits: Limits
+  /**
+   * Whether a connection may be opened, to be asked before the upgrade and after the app authenticated it. Resolves with
+   * nothing, or with the status to refuse it with; never rejects.
+   */
+  readonly admit: (info: ConnectionInfo) => Promise<RefusalStatus | undefined>
   /** The protocols that it speaks, and where: each path comes behind the one that the server is mounted at. */
   readonly endpoints: ReadonlyArray<Endpoint>
   /**

@@ -24,12 +24,27 @@ export interface Limits {
   readonly maxClockSkewMillis: number
   /** Write requests of one connection that were not answered yet. @default 64 */
   readonly maxPendingWrites: number
-  /** Bytes received and not yet answered, per connection; beyond it closes with 1008. @default 32 MiB */
+  /**
+   * What one connection may have received and not yet answered, in bytes, with what its objects cost (512 an entry, 256 a
+   * frame). Where the runtime can, reading is paused before that; elsewhere going beyond closes with 1008. @default 32 MiB
+   */
   readonly maxInboundBytes: number
-  /** Bytes of a frame on a connection that has proved no key yet; beyond it closes with 1008. @default 16 KiB */
-  readonly maxUnprovedFrameBytes: number
-  /** Frames received and not yet handled, per connection; beyond it closes with 1008. @default 1_024 */
+  /**
+   * Frames received and not yet handled, per connection. Where the runtime can, reading is paused; elsewhere going beyond
+   * closes with 1008. @default 1_024
+   */
   readonly maxInboundFrames: number
+  /** Bytes of a frame on a connection that has proved no key yet; beyond it closes with 1009. @default 16 KiB */
+  readonly maxUnprovedFrameBytes: number
+  /** Bytes in, and bytes out, that a connection may make the server hold before it proved a key. @default 64 KiB */
+  readonly maxUnprovedBytes: number
+  /** Frames that a connection may have unhandled before it proved a key. @default 8 */
+  readonly maxUnprovedFrames: number
+  /**
+   * Connections of this process that have proved no key. For one more the oldest of them is closed with 1013: a device
+   * proves its key in no time, so whoever waits is no device. @default 1_000
+   */
+  readonly maxUnprovedConnections: number
   /** Bytes queued to one peer above which its subscriptions leave the live tail until it drained. @default 1 MiB */
   readonly outboundHighWaterBytes: number
   /** Bytes queued to one peer above which the connection is closed with 1008: it doesn't read. @default 32 MiB */
@@ -40,8 +55,23 @@ export interface Limits {
   readonly maxFailedProofs: number
   /** Subscriptions of one connection, one per proved key. @default 16 */
   readonly maxSubscriptions: number
-  /** Connections of this process; beyond it they are closed with 1013. @default 20_000 */
+  /**
+   * Connections of this process, those that are closing included; beyond it they are refused with 503, or closed with
+   * 1013. @default 20_000
+   */
   readonly maxConnections: number
+  /**
+   * Connections from one remote address; beyond it they are refused with 429, or closed with 1013. Behind a proxy all have
+   * the address of the proxy, unless the app's framework was told to trust it. @default as many as `maxConnections`
+   */
+  readonly maxConnectionsPerAddress: number
+  /**
+   * What this process may hold for all of its peers together, both ways, in bytes with what the objects cost. Above three
+   * quarters of it the greediest connections stop being read; above all of it they are closed. @default 512 MiB
+   */
+  readonly maxHeldBytes: number
+  /** UTF-8 bytes of a name, id or tag that has no limit of its own. @default 64 */
+  readonly maxNameBytes: number
   /** Requests a second of one connection, as a token bucket that holds two seconds' worth. @default 5_000 */
   readonly maxRequestsPerSecond: number
   /** Bytes waiting to be appended to one store; beyond it writes are refused for now. @default 64 MiB */
@@ -101,14 +131,20 @@ export const defaultLimits: Limits = {
   maxClockSkewMillis: 24 * 60 * 60 * 1000,
   maxPendingWrites: 64,
   maxInboundBytes: 32 * MiB,
-  maxUnprovedFrameBytes: 16 * KiB,
   maxInboundFrames: 1_024,
+  maxUnprovedFrameBytes: 16 * KiB,
+  maxUnprovedBytes: 64 * KiB,
+  maxUnprovedFrames: 8,
+  maxUnprovedConnections: 1_000,
   outboundHighWaterBytes: MiB,
   maxOutboundBytes: 32 * MiB,
   maxKeys: 16,
   maxFailedProofs: 5,
   maxSubscriptions: 16,
   maxConnections: 20_000,
+  maxConnectionsPerAddress: 20_000,
+  maxHeldBytes: 512 * MiB,
+  maxNameBytes: 64,
   maxRequestsPerSecond: 5_000,
   maxPendingStoreBytes: 64 * MiB,
   maxAppendEntries: 2_000,

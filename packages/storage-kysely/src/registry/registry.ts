@@ -1,5 +1,5 @@
 import { EventLogServerStoreRegistryError, type KeyMapping, type StoreId } from "@eventlog-server/core"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { sql } from "kysely"
 import type { Database } from "../database/Database.ts"
 import { ownBytes, toBuffer } from "../database/values.ts"
@@ -112,5 +112,6 @@ export const makeRegistry = (database: Database): Registry => ({
         sql`update ${database.tables.keys} set removed = 1 where public_key = ${publicKey}`.execute(database.connection)
       )
     ),
-  list: (after, limit) => list(database, after, limit)
+  list: (after, limit) => list(database, after, limit),
+  changes: Stream.concat(Stream.make("any" as const), Stream.never)
 })

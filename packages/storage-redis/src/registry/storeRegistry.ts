@@ -4,7 +4,7 @@ import {
   type KeyMapping,
   StoreId
 } from "@eventlog-server/core"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { isReply } from "../errors.ts"
 import { pageOf } from "../listing.ts"
 import type { RedisNode } from "../node.ts"
@@ -82,6 +82,7 @@ export const makeStoreRegistry = ({ keys, redis }: RedisNode): EventLogServerSto
       }),
     remove: (publicKey) =>
       Effect.asVoid(attempt(publicKey, () => run(redis, removeScript, [keys.mapping(publicKey)], []))),
-    list: (after, limit) => attempt(undefined, () => pageOf(redis, keys.publicKeys, after, limit, load))
+    list: (after, limit) => attempt(undefined, () => pageOf(redis, keys.publicKeys, after, limit, load)),
+    changes: Stream.concat(Stream.make("any" as const), Stream.never)
   }
 }
