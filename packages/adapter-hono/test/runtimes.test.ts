@@ -20,6 +20,7 @@ const upgrade = async (raw: Raw | undefined, options: Partial<EventLogOptions> =
   const server: Mountable = {
     limits: defaultLimits,
     endpoints: [{ path: "", protocol: "eventlog" }],
+    admit: async () => undefined,
     connect: (transport) => {
       transports.push(transport)
       return { receive: (frame) => void frames.push(frame), closed: () => {} }

@@ -234,7 +234,11 @@ const startWithClock = async () => {
   const { connect, endpoints, limits } = server
   const assign = (publicKey: string, storeId: string) =>
     runtime.runPromise(server.assign({ publicKey, storeId: StoreId.make(storeId) }))
-  return { assign, clock, url: await host({ connect, endpoints, limits, close: () => runtime.dispose() }) }
+  return {
+    assign,
+    clock,
+    url: await host({ connect, endpoints, limits, admit: async () => undefined, close: () => runtime.dispose() })
+  }
 }
 
 describe("squatting", () => {

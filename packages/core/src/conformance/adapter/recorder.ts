@@ -64,6 +64,8 @@ class RecordingServer implements Recorder {
     this.endpoints = endpoints
   }
 
+  async admit(): Promise<undefined> {}
+
   connect(transport: Transport, info: ConnectionInfo, protocol?: ProtocolName): TransportListener {
     const listener = new RecordingListener(transport)
     this.#transports.push(transport)
