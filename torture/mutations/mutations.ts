@@ -36,7 +36,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a device's own entries are left out",
     by: "simulation",
-    file: "core/src/connection/subscriptions.ts",
+    file: "core/src/connection/Subscriptions.ts",
     from: "if (!running.stopped) sink.deliver(page, from)",
     to: "if (!running.stopped && !page.entries.every(({ author }) => author === running.publicKey)) sink.deliver(page, from)"
   },
@@ -127,9 +127,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a connection may act with keys that it did not prove",
     by: "memory",
-    file: "core/src/connection/requests.ts",
-    from: "const flaw = this.unproved(publicKey) ?? checkEntries(entries, limits, now())",
-    to: "const flaw = checkEntries(entries, limits, now())"
+    file: "core/src/connection/Grants.ts",
+    from: "      this.require(request.publicKey),\n",
+    to: "      Effect.void as Effect.Effect<void, RequestError>,\n"
   },
   {
     name: "the client goes on one too far after a cut",
@@ -149,8 +149,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a write of effect's client is answered before it is stored",
     by: "sqlite",
     file: "core/src/protocols/rpc/Handlers.ts",
-    from: "this.requireKey(request.publicKey).pipe(\n      Effect.andThen(\n        this.context.requests.write(",
-    to: "this.requireKey(request.publicKey).pipe(\n      Effect.tap(() => Effect.sync(() => this.answer(call, Exit.succeed([])))),\n      Effect.andThen(\n        this.context.requests.write("
+    from: "const write = peer.grants.write({",
+    to: "this.#answer(call, Exit.succeed([]))\n      const write = peer.grants.write({"
   },
   {
     name: "a lease isn't fenced",

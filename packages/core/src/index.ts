@@ -1,7 +1,7 @@
 // Mounting a server with plain functions.
 
-export type { ProtocolName } from "./connection/conversation.ts"
-export type { ConnectionInfo, Rejected, Selector } from "./connection/sessions.ts"
+export type { ConnectionInfo, RefusalStatus, Rejected, Selector } from "./connection/connections.ts"
+export type { ProtocolName } from "./connection/protocol.ts"
 export { type AppLogger, layerAppLogger } from "./server/appLogger.ts"
 export { type AsyncAuth, type AsyncEnroll, allowAll, type RefuseOptions, refuse } from "./server/asyncAuth.ts"
 export type { AsyncHandlers, HandlerInput } from "./server/asyncHandlers.ts"
@@ -13,7 +13,7 @@ export {
 } from "./server/createEventLogServer.ts"
 export type { Endpoint, ProtocolOptions } from "./server/endpoints.ts"
 export { InsideTransactionError } from "./server/insideTransaction.ts"
-export type { Mountable, RefusalStatus } from "./server/mountable.ts"
+export type { Mountable } from "./server/mountable.ts"
 export type { ServerOptions } from "./server/options.ts"
 export { type AllowedOrigins, isOriginAllowed } from "./server/origin.ts"
 export { InvalidEventError, type ServerWriteOptions } from "./server/serverWrite.ts"
@@ -22,7 +22,7 @@ export { InvalidEventError, type ServerWriteOptions } from "./server/serverWrite
 
 export type { AccessError } from "./connection/access.ts"
 export type { AppendError } from "./ingest/appendQueue.ts"
-export type { WriteError, Written } from "./ingest/ingest.ts"
+export type { WriteError, Written } from "./ingest/write.ts"
 export { CurrentAuthor, type HandlerFailure } from "./processing/handlers.ts"
 export { leaseFromEventJournal } from "./processing/leaseFromEventJournal.ts"
 export { type FeedMismatch, ProcessingStoppedError } from "./processing/stoppedStores.ts"
@@ -85,7 +85,7 @@ export {
   LeaseLostError,
   StoreProgress
 } from "./backend/StoreProgress.ts"
-export { type Connection, CurrentConnection } from "./connection/CurrentConnection.ts"
+export { type ConnectionDetails, CurrentConnection } from "./connection/CurrentConnection.ts"
 export type { Transport, TransportListener } from "./connection/Transport.ts"
 export { RequestError } from "./wire/errors.ts"
 export { type AnnouncedLimits, defaultLimits, type Limits } from "./wire/limits.ts"

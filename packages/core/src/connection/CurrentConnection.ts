@@ -1,7 +1,7 @@
 import { Context } from "effect"
 
 /** What is known of the connection that a request came in on. */
-export interface Connection {
+export interface ConnectionDetails {
   /** Unique for the life of this process; for logs. */
   readonly id: string
   /** The peer's address as the socket reports it. Proxy headers are not trusted. */
@@ -16,7 +16,7 @@ export interface Connection {
  * The connection whose request is being authorized. `EventLogServerAuth` and `enroll` may read it; outside of a
  * connection (`ingestClient`, `requestChanges`) it is `undefined`.
  */
-export class CurrentConnection extends Context.Reference<Connection | undefined>(
+export class CurrentConnection extends Context.Reference<ConnectionDetails | undefined>(
   "@eventlog-server/core/CurrentConnection",
   { defaultValue: () => undefined }
 ) {}

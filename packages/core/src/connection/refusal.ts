@@ -1,6 +1,5 @@
 import { Cause, Effect } from "effect"
 import { RequestError } from "../wire/errors.ts"
-import { shuttingDown } from "./requests.ts"
 
 /**
  * Tells a peer why its request failed, in whatever protocol. A defect is logged, and says nothing of itself to the peer; an
@@ -14,3 +13,6 @@ export const refuseWith = <E>(cause: Cause.Cause<E>, tell: (error: E | RequestEr
 }
 
 const internal = () => new RequestError({ reason: "Internal", message: "The request failed" })
+
+/** What is refused while the server closes. */
+export const shuttingDown = () => new RequestError({ reason: "ShuttingDown", message: "The server is shutting down" })

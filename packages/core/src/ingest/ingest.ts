@@ -1,32 +1,14 @@
 import { Cause, Context, Effect, Exit, FiberSet, Layer } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import { type Appended, type Author, type FeedRecord, FeedStore } from "../backend/FeedStore.ts"
+import { type Appended, type FeedRecord, FeedStore } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { RequestError } from "../wire/errors.ts"
 import type { Limits } from "../wire/limits.ts"
-import { type AppendError, AppendQueue } from "./appendQueue.ts"
+import { AppendQueue } from "./appendQueue.ts"
 import { isReplacement } from "./checkEntries.ts"
 import { committedEntries, writeRequests } from "./metrics.ts"
-
-/** Entries for one store, written together: all or nothing. They were checked already (`checkEntries`). */
-export interface WriteRequest {
-  readonly storeId: StoreId
-  readonly entries: ReadonlyArray<EventJournal.Entry>
-  readonly author: Author
-  /** Keeps the entries away from handlers, reactivity and conflicts. */
-  readonly transportOnly: boolean
-}
-
-/** What a write did. */
-export interface Written {
-  /** One sequence for each entry, in input order; 0 for a compaction's replacement, which isn't stored. */
-  readonly sequenceNumbers: ReadonlyArray<number>
-  /** Those that the store did not have before, in sequence order. */
-  readonly committed: ReadonlyArray<{ readonly remoteSequence: number; readonly entry: EventJournal.Entry }>
-}
-
-/** Why a write failed. Nothing of it was stored, or what was stored is found again by a retry. */
-export type WriteError = AppendError | RequestError
+import { submitInParts } from "./submitInParts.ts"
+import type { Submit, WriteError, Written } from "./write.ts"
 
 /** Called after a commit, with the store whose feed grew. It may not throw. */
 export type OnCommitted = (storeId: StoreId) => void
@@ -39,7 +21,7 @@ export class Ingest extends Context.Service<
      * Queues a write and calls `complete` once, when it is durable or failed. Writes to one store commit in the order
      * of these calls. Nothing cancels a write that was queued.
      */
-    readonly submit: (request: WriteRequest, complete: (exit: Exit.Exit<Written, WriteError>) => void) => void
+    readonly submit: Submit
     /** Entries committed by this node since it started. */
     readonly committed: () => number
     /** Waits until nothing is queued or in flight. */
@@ -106,7 +88,7 @@ export const layerIngest = (limits: Limits, onCommitted: OnCommitted): Layer.Lay
       const failure = (cause: Cause.Cause<WriteError>): Cause.Cause<WriteError> =>
         Cause.hasInterruptsOnly(cause) ? Cause.fail(isClosed ? shuttingDown() : interrupted()) : cause
 
-      const submit: Ingest["Service"]["submit"] = (request, complete) => {
+      const submitWhole: Submit = (request, complete) => {
         writeRequests.updateUnsafe(1, context)
         if (isClosed) return complete(Exit.fail(shuttingDown()))
         const records = request.entries
@@ -122,6 +104,10 @@ export const layerIngest = (limits: Limits, onCommitted: OnCommitted): Layer.Lay
           if (written.committed.length > 0) onCommitted(request.storeId)
         })
       }
+
+      const submitDivided = submitInParts(submitWhole, limits)
+      const submit: Submit = (request, complete) =>
+        request.isDivisible === true ? submitDivided(request, complete) : submitWhole(request, complete)
 
       return Ingest.of({ submit, committed: () => committed, idle: FiberSet.awaitEmpty(fibers) })
     })

@@ -1,7 +1,7 @@
 import { Exit } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { entryBytes, type Limits } from "../wire/limits.ts"
-import type { Ingest, WriteError, Written } from "./ingest.ts"
+import type { Submit, WriteError, Written } from "./write.ts"
 
 /** Cuts a batch where one append would be more than the limits. */
 const cut = (
@@ -29,7 +29,7 @@ const cut = (
  * other. When a part fails, those before it stay, and a repeat finds them again.
  */
 export const submitInParts =
-  (submit: Ingest["Service"]["submit"], limits: Limits): Ingest["Service"]["submit"] =>
+  (submit: Submit, limits: Limits): Submit =>
   (request, complete) => {
     const parts = cut(request.entries, limits)
     const done: Array<Written> = []

@@ -16,31 +16,42 @@ import type { StoreId } from "../backend/StoreId.ts"
 import { Compaction, layerCompaction } from "../compaction/compaction.ts"
 import type { Compactor } from "../compaction/compactors.ts"
 import { Access, type AccessError, layerAccess } from "../connection/access.ts"
-import type { ProtocolName } from "../connection/conversation.ts"
+import {
+  type ConnectionInfo,
+  Connections,
+  layerConnections,
+  type RefusalStatus,
+  type Rejected,
+  type Selector
+} from "../connection/connections.ts"
+import type { ProtocolName } from "../connection/protocol.ts"
 import { checkPublicKey } from "../connection/publicKey.ts"
-import { type ConnectionInfo, layerSessions, type Rejected, type Selector, Sessions } from "../connection/sessions.ts"
 import { checkStoreId } from "../connection/storeId.ts"
 import type { Transport, TransportListener } from "../connection/Transport.ts"
 import { Feed, layerFeed } from "../feed/feed.ts"
-import { Ingest, layerIngest, type WriteError, type Written } from "../ingest/ingest.ts"
+import { Ingest, layerIngest } from "../ingest/ingest.ts"
+import type { WriteError, Written } from "../ingest/write.ts"
 import { layerProcessing, Processing } from "../processing/processing.ts"
 import type { ProcessingStoppedError } from "../processing/stoppedStores.ts"
 import { eventLogProtocol } from "../protocols/eventlog/eventLogProtocol.ts"
 import { rpcProtocol } from "../protocols/rpc/rpcProtocol.ts"
 import type { RequestError } from "../wire/errors.ts"
 import type { Limits } from "../wire/limits.ts"
+import { askRule } from "./admit.ts"
 import type { Endpoint } from "./endpoints.ts"
 import { ingestClient } from "./ingestClient.ts"
 import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts"
 import { readFeed } from "./readFeed.ts"
-import { makeChangesQueues } from "./requestChanges.ts"
+import { requestChanges } from "./requestChanges.ts"
 import { eventsOf, type InvalidEventError, makeEntry, type ServerWriteOptions, writeToStore } from "./serverWrite.ts"
 
 /** What a server counted on this node since it started, and what it holds now. */
 export interface ServerStats {
   readonly connections: number
   readonly subscriptions: number
+  /** What is held for peers, both ways, in bytes with what the objects cost: at most `maxHeldBytes`. */
+  readonly heldBytes: number
   /** Stores with subscribers on this node. */
   readonly stores: number
   /** Entries committed for the first time. */
@@ -61,8 +72,10 @@ export class EventLogServerUnencrypted extends Context.Service<
     readonly limits: Limits
     /** The protocols that it is to be served with, and where; see `Mountable.endpoints`. */
     readonly endpoints: ReadonlyArray<Endpoint>
+    /** Why a connection may not be opened, to be asked before its upgrade; the app's own rule is asked too. */
+    readonly admit: (info: ConnectionInfo) => Effect.Effect<RefusalStatus | undefined>
     /**
-     * Opens a session on a connection, at once: frames that come before it is greeted wait.
+     * Opens a connection, at once: frames that come before it is greeted wait.
      * @param protocol default `"eventlog"`
      */
     readonly connect: (
@@ -150,21 +163,25 @@ const make = (options: ResolvedOptions) =>
     const ingest = yield* Ingest
     const processing = yield* Processing
     const registry = yield* EventLogServerStoreRegistry
-    const sessions = yield* Sessions
+    const connections = yield* Connections
     const store = yield* FeedStore
     const { limits } = options
     const append = writeToStore(ingest, limits)
-    const changes = makeChangesQueues(access, feed, options.reauthorizeInterval)
     // An append that never ends must not keep the server from ending.
-    const drain = Effect.andThen(sessions.drain, Effect.timeoutOption(ingest.idle, options.drainTimeout))
+    const drain = Effect.andThen(connections.drain, Effect.timeoutOption(ingest.idle, options.drainTimeout))
     yield* Effect.addFinalizer(() => drain)
 
     return EventLogServerUnencrypted.of({
       limits,
       endpoints: options.endpoints,
-      connect: (transport, info, protocol = "eventlog") => sessions.connect(transport, info, protocol),
+      admit: (info) =>
+        Effect.suspend(() => {
+          const status = connections.refusal(info)
+          return status === undefined ? askRule(info, options.admit, options.authTimeout) : Effect.succeed(status)
+        }),
+      connect: (transport, info, protocol = "eventlog") => connections.connect(transport, info, protocol),
       ingestClient: ingestClient(access, ingest, limits),
-      requestChanges: changes.subscribe,
+      requestChanges: requestChanges(connections),
       writeToStore: (request) => append(request, clock.currentTimeMillisUnsafe()),
       write: ({ event, payload, runHandlers, schema, storeId }) =>
         Effect.flatMap(makeEntry(eventsOf(schema), event, payload), (entry) =>
@@ -182,25 +199,23 @@ const make = (options: ResolvedOptions) =>
           if (flaw !== undefined) return yield* flaw
           yield* registry.assign(request)
           // A connection that proved the key with the signing key of before loses it now rather than at the next check.
-          if (request.signingPublicKey !== undefined) yield* sessions.recheck(request.publicKey)
+          if (request.signingPublicKey !== undefined) yield* connections.recheck(request.publicKey)
         }),
       remove: (publicKey) =>
         Effect.andThen(
           registry.remove(publicKey),
-          Effect.sync(() => {
-            sessions.revoke(publicKey)
-            changes.revoke(publicKey)
-          })
+          Effect.sync(() => connections.revoke(publicKey))
         ),
       keys: registry.list,
-      disconnect: (selector) => Effect.sync(() => sessions.disconnect(selector)),
+      disconnect: (selector) => Effect.sync(() => connections.disconnect(selector)),
       erase: admin.erase,
       stats: Effect.sync(() => {
-        const { connections, rejected, subscriptions } = sessions.stats()
+        const { connections: count, heldBytes, rejected, subscriptions } = connections.stats()
         const { handlerFailures, processed } = processing.stats()
         return {
-          connections,
+          connections: count,
           subscriptions,
+          heldBytes,
           stores: feed.activeStores(),
           committed: ingest.committed(),
           replayed: processed,
@@ -217,7 +232,7 @@ const pageLimitsOf = (limits: Limits): PageLimits => ({
   maxBytes: limits.maxPageBytes
 })
 
-/** Feeds, appends, handlers and sessions, wired: a commit tells processing to look. */
+/** Feeds, appends, handlers and connections, wired: a commit tells processing to look. */
 const layerRooms = (options: ResolvedOptions) => {
   const pageLimits = pageLimitsOf(options.limits)
   const processing = layerProcessing({ ...options, pageLimits, maxConflicts: options.limits.maxConflicts })
@@ -229,12 +244,12 @@ const layerRooms = (options: ResolvedOptions) => {
   })
   const feed = Layer.unwrap(Compaction.useSync(({ history }) => layerFeed(pageLimits, history)))
   const ingest = Layer.unwrap(Processing.useSync(({ notify }) => layerIngest(options.limits, notify)))
-  const sessions = Layer.unwrap(
+  const connections = Layer.unwrap(
     RpcSerialization.RpcSerialization.useSync((serialization) =>
-      layerSessions(options, { eventlog: eventLogProtocol, rpc: rpcProtocol(serialization) })
+      layerConnections(options, { eventlog: eventLogProtocol, rpc: rpcProtocol(serialization) })
     )
   )
-  return sessions.pipe(
+  return connections.pipe(
     Layer.provide(RpcSerialization.layerSchemaBinary({ maxFrameSize: options.limits.maxFrameBytes })),
     Layer.provideMerge(Layer.mergeAll(layerAccess(options), feed, ingest)),
     Layer.provideMerge(Layer.merge(processing, compaction))

@@ -2,12 +2,12 @@ import { Effect, Layer } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "../backend/EventLogServerAuth.ts"
 import { StoreId } from "../backend/StoreId.ts"
-import { type Connection, CurrentConnection } from "../connection/CurrentConnection.ts"
+import { type ConnectionDetails, CurrentConnection } from "../connection/CurrentConnection.ts"
 import { callPlain } from "./plainFunction.ts"
 
 /** Where a request came in: `undefined` for requests that no connection carried. */
 interface WithConnection {
-  readonly connection: Connection | undefined
+  readonly connection: ConnectionDetails | undefined
 }
 
 /**
@@ -80,7 +80,7 @@ export const layerAsyncAuth = (auth: AsyncAuth, enroll: AsyncEnroll | undefined)
 
 const ask = <A>(
   publicKey: string,
-  question: (connection: Connection | undefined) => A | Promise<A>
+  question: (connection: ConnectionDetails | undefined) => A | Promise<A>
 ): Effect.Effect<A, EventLogServerAuthError> =>
   Effect.flatMap(CurrentConnection, (connection) => callPlain(() => question(connection))).pipe(
     Effect.catch((thrown) => {
@@ -100,6 +100,9 @@ const asRefusal = (publicKey: string, thrown: unknown): EventLogServerAuthError 
     ...(isByteStrings(entryIds) ? { entryIds } : {})
   })
 }
+
+/** Whether what was thrown refuses: `refuse` threw it, or somebody an `EventLogServerAuthError`. */
+export const isRefusal = (thrown: unknown): boolean => asRefusal("", thrown) !== undefined
 
 const isByteStrings = (value: unknown): value is ReadonlyArray<Uint8Array> =>
   Array.isArray(value) && value.every((item) => item instanceof Uint8Array)

@@ -5,7 +5,9 @@ import type { KeyMapping } from "../backend/EventLogServerStoreRegistry.ts"
 import type { FeedEntry } from "../backend/FeedStore.ts"
 import { StoreId } from "../backend/StoreId.ts"
 import { StoreProgress } from "../backend/StoreProgress.ts"
-import { shuttingDown } from "../connection/requests.ts"
+import type { ConnectionInfo, RefusalStatus } from "../connection/connections.ts"
+import { shuttingDown } from "../connection/refusal.ts"
+import { askRule } from "./admit.ts"
 import { type AppLogger, layerAppLogger } from "./appLogger.ts"
 import { type AsyncAuth, type AsyncEnroll, layerAsyncAuth } from "./asyncAuth.ts"
 import { type AsyncHandlers, layerAsyncHandlers } from "./asyncHandlers.ts"
@@ -140,7 +142,7 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
   options: CreateEventLogServerOptions<Groups, Transaction>
 ): EventLogServer<Groups> => {
   const runtime = ManagedRuntime.make(layerOf(options))
-  const { endpoints, limits } = resolveOptions(options)
+  const { admit: rule, authTimeout, endpoints, limits } = resolveOptions(options)
   const mount = mountWhenReady(limits, runtime.runPromise(EventLogServerUnencrypted))
   let closed: Promise<void> | undefined
   const run = async <A, E>(use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>): Promise<A> => {
@@ -155,6 +157,12 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
     if (options.backend.transactions?.isInside()) throw new InsideTransactionError({ operation })
     return run(use)
   }
+  /** A server that isn't ready yet lets connections wait, but not those that the app would refuse. */
+  const admit = async (info: ConnectionInfo): Promise<RefusalStatus | undefined> => {
+    if (closed !== undefined) return 503
+    if (!mount.isReady()) return Effect.runPromise(askRule(info, rule, authTimeout))
+    return runtime.runPromise(EventLogServerUnencrypted.use((server) => server.admit(info)))
+  }
   const close = async (): Promise<void> => {
     mount.close()
     try {
@@ -167,7 +175,7 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
   return {
     limits,
     endpoints,
-    admit: async () => undefined,
+    admit,
     connect: mount.connect,
     close: () => (closed ??= close()),
     ready: () => run(() => Effect.void),

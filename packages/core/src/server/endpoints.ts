@@ -1,4 +1,4 @@
-import type { ProtocolName } from "../connection/conversation.ts"
+import type { ProtocolName } from "../connection/protocol.ts"
 
 /** Where a protocol is served. */
 export interface Endpoint {

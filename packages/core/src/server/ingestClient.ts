@@ -3,7 +3,8 @@ import type { EventJournal } from "effect/eventlog"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { Access, AccessError } from "../connection/access.ts"
 import { checkEntries } from "../ingest/checkEntries.ts"
-import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
+import type { Ingest } from "../ingest/ingest.ts"
+import type { WriteError, Written } from "../ingest/write.ts"
 import type { Limits } from "../wire/limits.ts"
 
 /** A client's write, for callers that bring their own connection: checked, authorized, resolved, appended. */

@@ -1,7 +1,7 @@
 import { Effect, Queue } from "effect"
 import { Socket } from "effect/socket"
-import type { ProtocolName } from "../connection/conversation.ts"
-import type { ConnectionInfo } from "../connection/sessions.ts"
+import type { ConnectionInfo } from "../connection/connections.ts"
+import type { ProtocolName } from "../connection/protocol.ts"
 import type { Transport } from "../connection/Transport.ts"
 import { EventLogServerUnencrypted } from "./EventLogServerUnencrypted.ts"
 

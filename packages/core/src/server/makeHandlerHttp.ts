@@ -1,7 +1,7 @@
 import { Effect, Exit, Option, type Scope } from "effect"
 import { type HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Socket } from "effect/socket"
-import type { ProtocolName } from "../connection/conversation.ts"
+import type { ProtocolName } from "../connection/protocol.ts"
 import { EventLogServerUnencrypted } from "./EventLogServerUnencrypted.ts"
 import { makeHandler } from "./makeHandler.ts"
 import { type AllowedOrigins, isOriginAllowed } from "./origin.ts"

@@ -1,11 +1,8 @@
-import type { ProtocolName } from "../connection/conversation.ts"
-import type { ConnectionInfo } from "../connection/sessions.ts"
+import type { ConnectionInfo, RefusalStatus } from "../connection/connections.ts"
+import type { ProtocolName } from "../connection/protocol.ts"
 import type { Transport, TransportListener } from "../connection/Transport.ts"
 import type { Limits } from "../wire/limits.ts"
 import type { Endpoint } from "./endpoints.ts"
-
-/** The HTTP status that refuses a connection before its upgrade: by the app's own rule, by address, or for now. */
-export type RefusalStatus = 403 | 429 | 503
 
 /** What an adapter needs of a server. */
 export interface Mountable {
@@ -33,7 +30,10 @@ export interface Mountable {
 
 type Connect = Mountable["connect"]
 
-/** A connection that came before the server was ready: its frames wait, as many as an unproved peer may send. */
+/**
+ * A connection that came before the server was ready. Where the runtime can, it isn't read until then; elsewhere its frames
+ * wait, as many as a peer may send that has proved no key.
+ */
 class EarlyConnection implements TransportListener {
   private readonly transport: Transport
   private readonly info: ConnectionInfo
@@ -58,13 +58,17 @@ class EarlyConnection implements TransportListener {
     this.protocol = protocol
     this.limits = limits
     this.onOver = onOver
+    transport.pause?.()
   }
 
   receive(frame: Uint8Array | string): void {
     if (this.listener !== undefined) return this.listener.receive(frame)
     if (this.isOver) return
     this.bytes += frame.length
-    if (this.bytes > this.limits.maxFrameBytes || this.frames.length >= this.limits.maxInboundFrames) {
+    const { maxUnprovedBytes, maxUnprovedFrames } = this.limits
+    const isTooMuch = this.bytes > maxUnprovedBytes || this.frames.length >= maxUnprovedFrames
+    // What was read before the pause may be a few frames more.
+    if (isTooMuch && (this.transport.pause === undefined || this.bytes > 2 * maxUnprovedBytes)) {
       return this.refuse(1008, "Too much is unanswered")
     }
     this.frames.push(frame)
@@ -81,11 +85,13 @@ class EarlyConnection implements TransportListener {
   begin(connect: Connect): void {
     this.listener = connect(this.transport, this.info, this.protocol)
     for (const frame of this.frames.splice(0)) this.listener.receive(frame)
+    this.transport.resume?.()
   }
 
   /** There will be no server for this connection. */
   refuse(code: number, reason: string): void {
     this.closed()
+    this.transport.resume?.()
     this.transport.close(code, reason)
   }
 }
@@ -131,7 +137,7 @@ export const mountWhenReady = (limits: Limits, server: Promise<{ readonly connec
       if (connect !== undefined) return connect(transport, info, protocol)
       const connection = new EarlyConnection(transport, info, protocol, limits, (over) => early.delete(over))
       if (refusal !== undefined) connection.refuse(refusal.code, refusal.reason)
-      else if (early.size >= limits.maxConnections) connection.refuse(1013, "Too many connections")
+      else if (early.size >= limits.maxUnprovedConnections) connection.refuse(1013, "Too many connections")
       else early.add(connection)
       return connection
     },

@@ -2,6 +2,7 @@ import { Duration } from "effect"
 import type { HandlerFailure } from "../processing/handlers.ts"
 import type { FeedMismatch } from "../processing/stoppedStores.ts"
 import { defaultLimits, type Limits } from "../wire/limits.ts"
+import type { Admit } from "./admit.ts"
 import { type Endpoint, endpointsOf, type ProtocolOptions } from "./endpoints.ts"
 
 /** How a server behaves. Every member has a default. */
@@ -22,6 +23,15 @@ export interface ServerOptions {
   readonly reauthorizeInterval?: Duration.Input | undefined
   /** How long an auth or enroll callback may take before it counts as an outage. @default 10 seconds */
   readonly authTimeout?: Duration.Input | undefined
+  /**
+   * The app's own rule for who may open a connection, asked before the upgrade: `refuse()`, or returning `false`, refuses it
+   * with 403. @default everybody may
+   */
+  readonly admit?: Admit | undefined
+  /** How long a connection may take to prove its first key; then it is closed with 1008. @default 10 seconds */
+  readonly proofTimeout?: Duration.Input | undefined
+  /** How long a peer may take to answer a close; then its socket is ended. @default 5 seconds */
+  readonly closeTimeout?: Duration.Input | undefined
   /** After how much silence a peer is asked for a sign of life. @default 30 seconds */
   readonly pingInterval?: Duration.Input | undefined
   /** How long after that it is given up. @default 10 seconds */
@@ -50,6 +60,9 @@ export interface ResolvedOptions {
   readonly limits: Limits
   readonly reauthorizeInterval: Duration.Duration
   readonly authTimeout: Duration.Duration
+  readonly admit: Admit | undefined
+  readonly proofTimeout: Duration.Duration
+  readonly closeTimeout: Duration.Duration
   readonly pingInterval: Duration.Duration
   readonly pingTimeout: Duration.Duration
   readonly drainTimeout: Duration.Duration
@@ -67,6 +80,9 @@ export const resolveOptions = (options: ServerOptions): ResolvedOptions => ({
   limits: { ...defaultLimits, ...options.limits },
   reauthorizeInterval: duration(options.reauthorizeInterval, 30_000),
   authTimeout: duration(options.authTimeout, 10_000),
+  admit: options.admit,
+  proofTimeout: duration(options.proofTimeout, 10_000),
+  closeTimeout: duration(options.closeTimeout, 5_000),
   pingInterval: duration(options.pingInterval, 30_000),
   pingTimeout: duration(options.pingTimeout, 10_000),
   drainTimeout: duration(options.drainTimeout, 5_000),

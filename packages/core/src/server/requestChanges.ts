@@ -1,11 +1,9 @@
-import { Deferred, type Duration, Effect, Latch, Queue, type Scope } from "effect"
+import { Deferred, Effect, Exit, FiberSet, Latch, Queue, type Scope } from "effect"
 import { EventJournal, EventLogRemote } from "effect/eventlog"
-import { EventLogServerStoreRegistryError } from "../backend/EventLogServerStoreRegistry.ts"
-import type { StoreId } from "../backend/StoreId.ts"
-import { type Access, type AccessError, isOutage } from "../connection/access.ts"
-import type { Feed } from "../feed/feed.ts"
+import type { Connections } from "../connection/connections.ts"
 import type { Page } from "../feed/page.ts"
 import type { Sink } from "../feed/sink.ts"
+import type { DomainError } from "../wire/errors.ts"
 
 type Changes = Queue.Queue<EventJournal.RemoteEntry, EventLogRemote.EventLogRemoteError>
 
@@ -48,78 +46,39 @@ const makeQueueSink = (queue: Changes): { readonly sink: Sink; readonly pump: Ef
   return { sink, pump }
 }
 
-/** Subscriptions that no connection carries. */
-export interface ChangesQueues {
-  /**
-   * Subscribes a key to its store, as a bounded queue. Whatever refuses or ends it fails the queue; like a connection's
-   * subscription it is checked again every `reauthorizeInterval`.
-   */
-  readonly subscribe: (
+/**
+ * Subscribes a key to its store, as a bounded queue that no connection carries. Whatever refuses or ends it fails the queue;
+ * it is revoked and checked again as the subscriptions of connections are.
+ */
+export const requestChanges = (connections: Pick<Connections["Service"], "join">) =>
+  Effect.fnUntraced(function* (
     publicKey: string,
     startSequence: number
-  ) => Effect.Effect<Queue.Dequeue<EventJournal.RemoteEntry, EventLogRemote.EventLogRemoteError>, never, Scope.Scope>
-  /** Ends the subscriptions of a key that was removed. */
-  readonly revoke: (publicKey: string) => void
-}
-
-interface Grant {
-  readonly publicKey: string
-  readonly revoked: Deferred.Deferred<never, EventLogServerStoreRegistryError>
-}
-
-const notMapped = (publicKey: string) => new EventLogServerStoreRegistryError({ reason: "NotMapped", publicKey })
-
-export const makeChangesQueues = (
-  access: Access["Service"],
-  feed: Feed["Service"],
-  reauthorizeInterval: Duration.Duration
-): ChangesQueues => {
-  const grants = new Set<Grant>()
-
-  const grant = (publicKey: string) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const grant: Grant = { publicKey, revoked: Deferred.makeUnsafe() }
-        grants.add(grant)
-        return grant
-      }),
-      (grant) => Effect.sync(() => grants.delete(grant))
+  ): Effect.fn.Return<Queue.Dequeue<EventJournal.RemoteEntry, EventLogRemote.EventLogRemoteError>, never, Scope.Scope> {
+    const queue: Changes = yield* Effect.acquireRelease(
+      Queue.bounded<EventJournal.RemoteEntry, EventLogRemote.EventLogRemoteError>(capacity),
+      Queue.shutdown
     )
-
-  /** Fails when the key may not read the store any more. */
-  const watch = (publicKey: string, storeId: StoreId): Effect.Effect<never, AccessError> =>
-    Effect.sleep(reauthorizeInterval).pipe(
-      Effect.andThen(access.read(publicKey)),
-      Effect.flatMap((current) => (current === storeId ? Effect.void : Effect.fail(notMapped(publicKey)))),
-      Effect.catchIf(isOutage, () => Effect.void),
-      Effect.forever
+    const { pump, sink } = makeQueueSink(queue)
+    const run = yield* FiberSet.makeRuntime()
+    const lost = Deferred.makeUnsafe<never, DomainError>()
+    const { grants, subscriptions } = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        connections.join({
+          begin: () => sink,
+          run,
+          onLost: (_, cause) => Deferred.doneUnsafe(lost, Exit.failCause(cause))
+        })
+      ),
+      ({ leave }) => Effect.sync(leave)
     )
-
-  const deliver = Effect.fnUntraced(function* (publicKey: string, startSequence: number, sink: Sink) {
-    const storeId = yield* access.read(publicKey)
-    const opened = yield* feed.open(storeId, startSequence)
-    return yield* Effect.raceFirst(opened.run(sink), watch(publicKey, storeId))
+    yield* Effect.map(grants.subscribe(publicKey, startSequence), (opened) =>
+      subscriptions.start({ publicKey, storeId: opened.storeId, id: undefined }, opened)
+    ).pipe(
+      Effect.andThen(Effect.raceFirst(pump, Deferred.await(lost))),
+      Effect.mapError((cause) => new EventLogRemote.EventLogRemoteError({ method: "changes", cause })),
+      Effect.catchCause((cause) => Queue.failCause(queue, cause)),
+      Effect.forkScoped
+    )
+    return queue
   })
-
-  return {
-    subscribe: Effect.fnUntraced(function* (publicKey, startSequence) {
-      const queue = yield* Effect.acquireRelease(
-        Queue.bounded<EventJournal.RemoteEntry, EventLogRemote.EventLogRemoteError>(capacity),
-        Queue.shutdown
-      )
-      const { revoked } = yield* grant(publicKey)
-      const { pump, sink } = makeQueueSink(queue)
-      yield* Effect.raceAllFirst([deliver(publicKey, startSequence, sink), pump, Deferred.await(revoked)]).pipe(
-        Effect.mapError((cause) => new EventLogRemote.EventLogRemoteError({ method: "changes", cause })),
-        Effect.catchCause((cause) => Queue.failCause(queue, cause)),
-        Effect.forkScoped
-      )
-      return queue
-    }),
-    revoke: (publicKey) => {
-      for (const grant of grants) {
-        if (grant.publicKey === publicKey) Deferred.doneUnsafe(grant.revoked, Effect.fail(notMapped(publicKey)))
-      }
-    }
-  }
-}

@@ -3,7 +3,8 @@ import { type Event, type EventGroup, EventJournal, type EventLog } from "effect
 import type { StoreId } from "../backend/StoreId.ts"
 import { checkStoreId } from "../connection/storeId.ts"
 import { checkEntries } from "../ingest/checkEntries.ts"
-import type { Ingest, WriteError, Written } from "../ingest/ingest.ts"
+import type { Ingest } from "../ingest/ingest.ts"
+import type { WriteError, Written } from "../ingest/write.ts"
 import type { Limits } from "../wire/limits.ts"
 import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 

@@ -85,10 +85,15 @@ const refusals: Refusals = {
   EventLogServerStoreRegistryError: (error) => registryRefusals[error.reason]
 }
 
+// The table is total; indexing it by a union loses that the row fits the error.
+const refusalOf = (error: DomainError): Refusal => (refusals[error._tag] as (error: DomainError) => Refusal)(error)
+
+/** What the protocol calls the reason of a failure. */
+export const reasonOf = (error: DomainError): ErrorReason => refusalOf(error).reason
+
 /** The `Error` that tells a client why its request failed. */
 export const toErrorFrame = (error: DomainError, request: Correlation): ErrorUnencrypted => {
-  // The table is total; indexing it by a union loses that the row fits the error.
-  const refusal = (refusals[error._tag] as (error: DomainError) => Refusal)(error)
+  const refusal = refusalOf(error)
   const { code, retryable } = reasons[refusal.reason]
   return new ErrorUnencrypted(
     {

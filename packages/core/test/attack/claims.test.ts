@@ -1,7 +1,7 @@
 import { Clock, Effect, Layer, ManagedRuntime } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { describe, expect, it, onTestFinished } from "vitest"
-import { challengeMillis } from "../../src/connection/proofs.ts"
+import { challengeMillis } from "../../src/connection/Challenge.ts"
 import { EventLogServerUnencrypted, layer, layerAuthAllowAll, memoryBackend, refuse, StoreId } from "../../src/index.ts"
 import { layerAsyncHandlers } from "../../src/server/asyncHandlers.ts"
 import { type Device, makeSigningKey, signProof } from "../server/device.ts"

@@ -1,5 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
+import { TestClock } from "effect/testing"
 import { Packr } from "msgpackr"
 import { expect } from "vitest"
 import { EventLogServerAuthError } from "../../src/backend/EventLogServerAuth.ts"
@@ -49,7 +50,7 @@ const kinds: ReadonlyArray<Kind> = [
   ]
 ]
 
-const limits = { maxInboundBytes: 2_000, maxBatchEntries: 8 }
+const limits = { maxInboundBytes: 20_000, maxBatchEntries: 8 }
 
 describe("what came in", () => {
   it.effect.each(kinds)("is forgotten once it was answered: %s", ([, send, options]) =>
@@ -59,8 +60,9 @@ describe("what came in", () => {
       yield* wire.nth("Hello")
       for (let round = 0; round < 200; round++) {
         send(wire)
-        // Some turns of the event loop, in one of which a write is committed.
+        // Some turns of the event loop, in one of which a write is committed, and a place for it in the rate.
         yield* Effect.repeat(Effect.yieldNow, { times: 3 })
+        yield* TestClock.adjust("1 second")
       }
       expect(wire.closes).toEqual([])
     })

@@ -200,8 +200,7 @@ describe("a connection", () => {
 
   it.effect.each([
     ["a part of a message before it proved a key", "required", [part(new Uint8Array(1))]],
-    ["a part inside of parts", "off", [part(encodeRequestUnencrypted(part(new Uint8Array(1))))]],
-    ["Pings above the rate", "off", Array(3).fill({ _tag: "Ping", id: 1 })]
+    ["a part inside of parts", "off", [part(encodeRequestUnencrypted(part(new Uint8Array(1))))]]
   ] as const)("is closed for %s", ([, sessionAuth, messages]) =>
     Effect.gen(function* () {
       const scene = yield* makeScene({ sessionAuth, limits: { maxRequestsPerSecond: 1 } })
@@ -209,6 +208,21 @@ describe("a connection", () => {
       yield* wire.nth("Hello")
       for (const message of messages) wire.request(message)
       expect(wire.closes).toMatchObject([{ code: 1008 }])
+    })
+  )
+
+  it.effect("has frames above the rate handled later, and is not closed for them", () =>
+    Effect.gen(function* () {
+      const scene = yield* makeScene({ limits: { maxRequestsPerSecond: 1 } })
+      const wire = scene.connect()
+      yield* wire.nth("Hello")
+      for (let id = 0; id < 5; id++) wire.request({ _tag: "Ping", id })
+      yield* wire.nth("Pong", 2)
+      for (const count of [2, 3, 4, 5]) {
+        expect(wire.all("Pong").map(({ id }) => id)).toEqual(Array.from({ length: count }, (_, id) => id))
+        yield* TestClock.adjust("1 second")
+      }
+      expect(wire.closes).toEqual([])
     })
   )
 

@@ -21,7 +21,10 @@ export const host = async (server: Mountable): Promise<string> => {
       {
         send: (frame) => socket.send(frame),
         bufferedBytes: () => socket.bufferedAmount,
-        close: (code, reason) => socket.close(code, reason)
+        close: (code, reason) => socket.close(code, reason),
+        terminate: () => socket.terminate(),
+        pause: () => socket.pause(),
+        resume: () => socket.resume()
       },
       { remoteAddress: request.socket.remoteAddress, headers: {}, principal: principalOf(request.url) },
       request.url?.startsWith("/rpc") === true ? "rpc" : "eventlog"

@@ -91,7 +91,10 @@ describe("a server whose backend opens slowly", () => {
 
   it("bounds what comes meanwhile", () => {
     const { backend } = makeGated()
-    const server = makeServer({ backend, limits: { maxFrameBytes: 100, maxInboundFrames: 5, maxConnections: 3 } })
+    const server = makeServer({
+      backend,
+      limits: { maxUnprovedBytes: 100, maxUnprovedFrames: 5, maxUnprovedConnections: 3 }
+    })
     const [big, many] = [new Wire(server, {}), new Wire(server, {})]
     big.frame(new Uint8Array(60))
     big.frame(new Uint8Array(41))

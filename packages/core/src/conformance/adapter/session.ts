@@ -1,7 +1,7 @@
 import { Result, Schema } from "effect"
 import { EventGroup, EventLog } from "effect/eventlog"
 import { expect, it, onTestFinished } from "vitest"
-import { allowAll, type Connection, createEventLogServer, memoryBackend } from "../../index.ts"
+import { allowAll, type ConnectionDetails, createEventLogServer, memoryBackend } from "../../index.ts"
 import { decodeResponseUnencrypted, encodeRequestUnencrypted } from "../../wire/codec.ts"
 import type { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "../../wire/messages.ts"
 import { type Client, type ConnectOptions, connect } from "./client.ts"
@@ -13,7 +13,7 @@ const Notes = EventGroup.empty.add({ tag: "Noted", primaryKey: (text) => text, p
 
 /** Mounts a real server, whose one key needs no proof, for the length of the current test. */
 const serve = async (mount: Mount, options: Omit<MountOptions, "server"> = {}) => {
-  const readers: Array<Connection | undefined> = []
+  const readers: Array<ConnectionDetails | undefined> = []
   const server = createEventLogServer({
     schema: EventLog.schema(Notes),
     handlers: { Noted: () => {} },

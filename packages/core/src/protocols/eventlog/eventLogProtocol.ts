@@ -1,10 +1,10 @@
-import type { ConversationServices, Protocol } from "../../connection/conversation.ts"
+import type { Protocol, ProtocolServices } from "../../connection/protocol.ts"
 import type { PageEncoder } from "../../feed/page.ts"
 import { type EncodedEntries, encodeRemoteEntries } from "../../wire/remoteEntries.ts"
-import { EventLogConversation } from "./eventLogConversation.ts"
+import { EventLogConversation } from "./EventLogConversation.ts"
 
 /** Our own protocol, as `docs/wire-protocol.md` describes it. */
-export const eventLogProtocol = (services: ConversationServices): Protocol => {
+export const eventLogProtocol = (services: ProtocolServices): Protocol => {
   const encodeEntries: PageEncoder<EncodedEntries> = (entries) => {
     services.onEncoded(entries.length)
     return encodeRemoteEntries(entries)

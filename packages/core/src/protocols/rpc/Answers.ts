@@ -1,6 +1,5 @@
 import { type Cause, type Effect, Exit } from "effect"
-import type { ConversationServices, Peer } from "../../connection/conversation.ts"
-import type { Outflow } from "../../connection/outflow.ts"
+import type { Peer, ProtocolServices } from "../../connection/protocol.ts"
 import { refuseWith } from "../../connection/refusal.ts"
 import type { ChunkError } from "../../wire/chunks.ts"
 import type { DomainError } from "../../wire/errors.ts"
@@ -12,10 +11,9 @@ import { type Answer, isRpcTag, type Wire } from "./wire.ts"
 export type Failure = DomainError | ChunkError
 
 /** What answers need of their connection. */
-export interface AnswersContext extends Pick<ConversationServices, "onRejected"> {
+export interface AnswersContext extends Pick<ProtocolServices, "onRejected"> {
   readonly wire: Wire
   readonly peer: Peer
-  readonly outflow: Outflow
 }
 
 /** The answers to the calls of one connection. */
@@ -28,10 +26,9 @@ export class Answers {
 
   /** Answers a call, or ends its stream. */
   send({ id, isWanted, tag }: Pick<Call, "id" | "isWanted" | "tag">, answer: Answer): void {
-    const { outflow, peer, wire } = this.context
-    if (!isWanted || peer.isEnded()) return
-    outflow.send([isRpcTag(tag) ? wire.exit(tag, id, answer) : wire.unknown(id, answer)])
-    outflow.checkOverflow()
+    const { peer, wire } = this.context
+    if (!isWanted || peer.isEnded) return
+    peer.outflow.send([isRpcTag(tag) ? wire.exit(tag, id, answer) : wire.unknown(id, answer)])
   }
 
   /** Tells a client why its call failed. */
@@ -42,7 +39,7 @@ export class Answers {
   ): Effect.Effect<void> {
     const { onRejected, peer } = this.context
     return refuseWith(cause, (failure) => {
-      if (peer.isEnded()) return
+      if (peer.isEnded) return
       if (failure._tag === "ChunkError") return peer.close(failure.closeCode, failure.message)
       const { code, error } = toProtocolError(failure, request)
       onRejected(code)

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
-import type { Outflow } from "../../connection/outflow.ts"
+import type { Account } from "../../connection/Account.ts"
+import type { Outflow } from "../../connection/Outflow.ts"
 import type { Page, PageEncoder } from "../../feed/page.ts"
 import type { Sink } from "../../feed/sink.ts"
 import type { Limits } from "../../wire/limits.ts"
@@ -13,6 +14,8 @@ interface Sent {
 /** What a stream of changes needs of its connection. */
 export interface ChangesStreamOptions {
   readonly outflow: Outflow
+  /** Where what waits here counts. */
+  readonly account: Account
   readonly limits: Pick<Limits, "outboundHighWaterBytes">
   readonly encodePage: PageEncoder<ReadonlyArray<Uint8Array>>
   /** The frame around the values of a `Chunk`. */
@@ -39,6 +42,7 @@ export class ChangesStream implements Sink {
     const { encodePage } = this.options
     const values = from === 0 ? page.encoded(encodePage) : encodePage(page.entries.slice(from))
     this.pending = this.pending.concat(values)
+    this.options.account.changeWaiting(bytesOf(values))
     this.pump()
   }
 
@@ -60,6 +64,12 @@ export class ChangesStream implements Sink {
     return true
   }
 
+  /** The stream is over: what waited for it is let go of. */
+  end(): void {
+    this.options.account.changeWaiting(-bytesOf(this.pending))
+    this.pending = []
+  }
+
   private get hasRoom(): boolean {
     return this.pending.length === 0 && this.unacknowledgedBytes < this.options.limits.outboundHighWaterBytes
   }
@@ -73,8 +83,8 @@ export class ChangesStream implements Sink {
       this.unacknowledged.push({ bytes: bytes.byteLength, end: outflow.sentBytes })
       this.unacknowledgedBytes += bytes.byteLength
     }
+    this.options.account.changeWaiting(-bytesOf(this.pending.slice(0, sent)))
     this.pending = this.pending.slice(sent)
-    outflow.checkOverflow()
   }
 
   private readonly room: Effect.Effect<void> = Effect.callback<void>((resume) => {
@@ -82,3 +92,6 @@ export class ChangesStream implements Sink {
     this.waiting.push(() => resume(Effect.void))
   })
 }
+
+const bytesOf = (values: ReadonlyArray<Uint8Array>): number =>
+  values.reduce((sum, { byteLength }) => sum + byteLength, 0)

@@ -1,12 +1,7 @@
-import { Cause, type Effect, type Fiber } from "effect"
-import type { StoreErasedError } from "../../backend/StorageError.ts"
-import type { StoreId } from "../../backend/StoreId.ts"
-import type { Outflow } from "../../connection/outflow.ts"
-import { Subscriptions } from "../../connection/subscriptions.ts"
-import type { OpenedSubscription } from "../../feed/feed.ts"
+import type { Peer } from "../../connection/protocol.ts"
+import type { ActiveSubscription } from "../../connection/Subscriptions.ts"
 import type { PageEncoder } from "../../feed/page.ts"
 import type { Sink } from "../../feed/sink.ts"
-import { RequestError } from "../../wire/errors.ts"
 import type { Limits } from "../../wire/limits.ts"
 import type { Call } from "./Calls.ts"
 import { ChangesStream } from "./ChangesStream.ts"
@@ -14,13 +9,12 @@ import type { Wire } from "./wire.ts"
 
 /** What the streams of one connection need of it. */
 export interface StreamsOptions {
-  readonly outflow: Outflow
+  readonly peer: Peer
   readonly limits: Limits
   readonly wire: Wire
   readonly encodePage: PageEncoder<ReadonlyArray<Uint8Array>>
-  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
-  /** Called when a stream is over, but not when its client ended it or the connection did. */
-  readonly onOver: (id: Call["id"], publicKey: string, cause: Cause.Cause<StoreErasedError | RequestError>) => void
+  /** Called when another stream took the place of one: at most one follows the store of a key. */
+  readonly onReplaced: (id: Call["id"], publicKey: string) => void
 }
 
 interface Stream {
@@ -28,69 +22,43 @@ interface Stream {
   readonly changes: ChangesStream
 }
 
-/** The streams of changes of one connection, by the calls that asked for them; at most one for each key. */
+/** The streams of changes of one connection, by the calls that asked for them. */
 export class Streams {
-  readonly subscriptions: Subscriptions
-  private readonly streams = new Map<Call["id"], Stream>()
-  private readonly options: StreamsOptions
+  readonly #streams = new Map<Call["id"], Stream>()
+  readonly #options: StreamsOptions
 
   constructor(options: StreamsOptions) {
-    this.options = options
-    this.subscriptions = new Subscriptions({
-      begin: ({ id, publicKey }) => this.begin(id!, publicKey),
-      run: options.run,
-      onFailed: (cause, { id, publicKey }) => {
-        this.streams.delete(id!)
-        options.onOver(id!, publicKey, cause)
-      }
-    })
+    this.#options = options
   }
 
   has(id: Call["id"]): boolean {
-    return this.streams.has(id)
+    return this.#streams.has(id)
   }
 
-  start(id: Call["id"], publicKey: string, opened: OpenedSubscription & { readonly storeId: StoreId }): void {
-    this.subscriptions.start({ id, publicKey, storeId: opened.storeId }, opened)
-  }
-
-  /** The client took a `Chunk`. Answers `false` when it was sent none. */
-  acknowledge(id: Call["id"]): boolean {
-    return this.streams.get(id)?.changes.acknowledge() ?? false
-  }
-
-  /** The client wants no more. */
-  stop(id: Call["id"]): void {
-    const stream = this.streams.get(id)
-    if (stream === undefined) return
-    this.streams.delete(id)
-    this.subscriptions.stop(stream.publicKey, id)
-  }
-
-  /** Ends the stream of a key, and answers the call that asked for it. */
-  endOf(publicKey: string): Call["id"] | undefined {
-    const id = this.subscriptions.get(publicKey)?.id
-    if (id !== undefined) this.stop(id)
-    return id
-  }
-
-  /** Ends all of them, and lets none begin. */
-  end(): void {
-    this.subscriptions.end()
-    this.streams.clear()
-  }
-
-  private begin(id: Call["id"], publicKey: string): Sink {
-    const { encodePage, limits, onOver, outflow, wire } = this.options
-    for (const [former, stream] of this.streams) {
+  /** The way of a subscription's entries to the client. */
+  begin(id: Call["id"], publicKey: string): Sink {
+    const { encodePage, limits, onReplaced, peer, wire } = this.#options
+    for (const [former, stream] of this.#streams) {
       if (stream.publicKey !== publicKey) continue
-      this.streams.delete(former)
-      onOver(former, publicKey, Cause.fail(replaced()))
+      this.end(former)
+      onReplaced(former, publicKey)
     }
-    const changes = new ChangesStream({ outflow, limits, encodePage, frame: (values) => wire.chunk(id, values) })
-    this.streams.set(id, { publicKey, changes })
+    const frame = (values: Uint8Array) => wire.chunk(id, values)
+    const changes = new ChangesStream({ ...peer, limits, encodePage, frame })
+    this.#streams.set(id, { publicKey, changes })
     return changes
   }
-}
 
-const replaced = () => new RequestError({ reason: "Unavailable", message: "Another stream of this key took its place" })
+  /** The client took a `Chunk`. Returns `false` when it was sent none. */
+  acknowledge(id: Call["id"]): boolean {
+    return this.#streams.get(id)?.changes.acknowledge() ?? false
+  }
+
+  /** Forgets a stream, and lets go of what waits for it. */
+  end(id: Call["id"]): ActiveSubscription["publicKey"] | undefined {
+    const stream = this.#streams.get(id)
+    this.#streams.delete(id)
+    stream?.changes.end()
+    return stream?.publicKey
+  }
+}

@@ -1,5 +1,5 @@
 import type { RpcSerialization } from "effect/rpc"
-import type { ConversationServices, Protocol } from "../../connection/conversation.ts"
+import type { Protocol, ProtocolServices } from "../../connection/protocol.ts"
 import { rpcLimits } from "./limits.ts"
 import { makePageEncoder } from "./pageEncoder.ts"
 import { RpcConversation } from "./RpcConversation.ts"
@@ -15,9 +15,13 @@ import { Wire } from "./wire.ts"
  */
 export const rpcProtocol =
   (serialization: RpcSerialization.RpcSerialization["Service"]) =>
-  (services: ConversationServices): Protocol => {
+  (services: ProtocolServices): Protocol => {
     const wire = new Wire(serialization)
     const limits = rpcLimits(services.limits)
     const rpcServices = { ...services, limits, wire, encodePage: makePageEncoder(wire, services.onEncoded) }
-    return { limits, converse: (peer) => new RpcConversation(rpcServices, peer) }
+    return {
+      limits,
+      converse: (peer) => new RpcConversation(rpcServices, peer),
+      shrink: (frame) => wire.shrink(frame)
+    }
   }

@@ -22,6 +22,9 @@ export type Answer = Exit.Exit<unknown, EventLogMessage.EventLogProtocolError>
 
 type Id = string | number
 
+/** The calls that carry entries. */
+const writes: ReadonlySet<string> = new Set<RpcTag>(["EventLog.WriteSingle", "EventLog.WriteChunked"])
+
 /** Whether the server knows a call of this name. */
 export const isRpcTag = (tag: string): tag is RpcTag => Object.hasOwn(rpcs, tag)
 
@@ -73,6 +76,17 @@ export class Wire {
       this.parser = this.serialization.makeUnsafe()
       return undefined
     }
+  }
+
+  /**
+   * What is kept of a frame that is too big to be kept before a key was proved: after a reconnect a stock client doesn't
+   * know yet that it has to prove itself again, and sends its subscription and the first four chunks of what it has to
+   * write. They are refused without being read, as calls with nothing in them; any other frame is not kept.
+   */
+  shrink(frame: Uint8Array): Uint8Array | undefined {
+    const [request, ...more] = this.read(frame) ?? []
+    if (request?._tag !== "Request" || more.length > 0 || !writes.has(request.tag)) return undefined
+    return this.encoder.encode({ ...request, payload: new Uint8Array(0), headers: [] }) as Uint8Array
   }
 
   /** What came with a call. */

@@ -45,6 +45,8 @@ export class Wire implements Transport {
 
   readonly close = (code: number, reason: string): void => {
     this.closes.push({ code, reason })
+    // As a socket does whose peer answers the close.
+    queueMicrotask(() => this.listener.closed())
     for (const watcher of [...this.watchers]) watcher()
   }
 

@@ -3,6 +3,7 @@ import type { StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { OpenedSubscription } from "../feed/feed.ts"
 import type { Sink } from "../feed/sink.ts"
+import type { DomainError } from "../wire/errors.ts"
 
 /** A live subscription of one connection. */
 export interface ActiveSubscription {
@@ -14,11 +15,11 @@ export interface ActiveSubscription {
 
 /** What subscriptions need of their connection. */
 export interface SubscriptionsOptions {
-  /** Called before the first entry goes out; answers where the entries go. */
+  /** Called before the first entry goes out; returns where the entries go. */
   readonly begin: (subscription: ActiveSubscription, head: number) => Sink
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
-  /** Called when a subscription ended by itself, which only a failure makes it do. */
-  readonly onFailed: (cause: Cause.Cause<StoreErasedError>, subscription: ActiveSubscription) => void
+  /** Called when a subscription ended that neither its client nor the end of the connection ended. */
+  readonly onLost: (subscription: ActiveSubscription, cause: Cause.Cause<DomainError>) => void
 }
 
 interface Running extends ActiveSubscription {
@@ -28,67 +29,75 @@ interface Running extends ActiveSubscription {
 
 /** The subscriptions of one connection, at most one for each key. */
 export class Subscriptions {
-  private readonly running = new Map<string, Running>()
-  private ended = false
-  private readonly options: SubscriptionsOptions
+  readonly #running = new Map<string, Running>()
+  #ended = false
+  readonly #options: SubscriptionsOptions
 
   constructor(options: SubscriptionsOptions) {
-    this.options = options
+    this.#options = options
   }
 
   get size(): number {
-    return this.running.size
+    return this.#running.size
   }
 
   has(publicKey: string): boolean {
-    return this.running.has(publicKey)
+    return this.#running.has(publicKey)
   }
 
   get(publicKey: string): ActiveSubscription | undefined {
-    return this.running.get(publicKey)
+    return this.#running.get(publicKey)
   }
 
   /** Whether none may be started any more. */
   get isEnded(): boolean {
-    return this.ended
+    return this.#ended
   }
 
   /** The subscriptions as they are now. */
   all(): ReadonlyArray<ActiveSubscription> {
-    return [...this.running.values()]
+    return [...this.#running.values()]
   }
 
   /** Starts a subscription in place of the key's former one. It does nothing after the end. */
   start(subscription: ActiveSubscription, opened: OpenedSubscription): void {
-    if (this.ended) return
+    if (this.#ended) return
     this.stop(subscription.publicKey)
     const running: Running = { ...subscription, stopped: false, fiber: undefined }
-    this.running.set(subscription.publicKey, running)
-    const sink = this.options.begin(subscription, opened.head)
-    running.fiber = this.options.run(opened.run(whileRunning(running, sink)))
-    running.fiber.addObserver((exit) => this.failed(running, exit))
+    this.#running.set(subscription.publicKey, running)
+    const sink = this.#options.begin(subscription, opened.head)
+    running.fiber = this.#options.run(opened.run(whileRunning(running, sink)))
+    running.fiber.addObserver((exit) => this.#failed(running, exit))
   }
 
   /** Ends a key's subscription; with an id, only if it is still that one. */
   stop(publicKey: string, id?: ActiveSubscription["id"]): void {
-    const running = this.running.get(publicKey)
+    const running = this.#running.get(publicKey)
     if (running === undefined || (id !== undefined && running.id !== id)) return
-    this.running.delete(publicKey)
+    this.#running.delete(publicKey)
     running.stopped = true
     running.fiber?.interruptUnsafe()
   }
 
-  /** Stops all of them, for good. */
-  end(): void {
-    this.ended = true
-    for (const publicKey of [...this.running.keys()]) this.stop(publicKey)
+  /** Ends a key's subscription, if it has one, and tells of it. */
+  lose(publicKey: string, error: DomainError): void {
+    const running = this.#running.get(publicKey)
+    if (running === undefined) return
+    this.stop(publicKey)
+    this.#options.onLost(running, Cause.fail(error))
   }
 
-  private failed(running: Running, exit: Exit.Exit<never, StoreErasedError>): void {
+  /** Stops all of them, for good. */
+  end(): void {
+    this.#ended = true
+    for (const publicKey of [...this.#running.keys()]) this.stop(publicKey)
+  }
+
+  #failed(running: Running, exit: Exit.Exit<never, StoreErasedError>): void {
     if (running.stopped || !Exit.isFailure(exit)) return
     running.stopped = true
-    this.running.delete(running.publicKey)
-    if (!Cause.hasInterruptsOnly(exit.cause)) this.options.onFailed(exit.cause, running)
+    this.#running.delete(running.publicKey)
+    if (!Cause.hasInterruptsOnly(exit.cause)) this.#options.onLost(running, exit.cause)
   }
 }
 

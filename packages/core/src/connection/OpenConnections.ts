@@ -1,0 +1,97 @@
+import { Effect } from "effect"
+import type { Limits } from "../wire/limits.ts"
+import type { Connection } from "./Connection.ts"
+
+/** The sockets of this process, by what is to be done about them. A closed one counts until it is gone. */
+export class OpenConnections {
+  readonly #limits: Limits
+  /** Those that are handled. */
+  readonly live = new Set<Connection>()
+  /** Those that are closed and whose peers have not answered that, the oldest first. */
+  readonly #closing = new Set<Connection>()
+  /** Those that have proved no key, the oldest first. */
+  readonly #unproved = new Set<Connection>()
+  readonly #byAddress = new Map<string, number>()
+  #whenEmpty: Array<() => void> = []
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.live.size + this.#closing.size
+  }
+
+  get isFull(): boolean {
+    return this.size >= this.#limits.maxConnections
+  }
+
+  isFullFor(address: string | undefined): boolean {
+    return address !== undefined && (this.#byAddress.get(address) ?? 0) >= this.#limits.maxConnectionsPerAddress
+  }
+
+  add(connection: Connection): void {
+    this.live.add(connection)
+    this.#count(connection, 1)
+    if (!connection.account.isTrusted) this.#unproved.add(connection)
+  }
+
+  trust(connection: Connection, isTrusted: boolean): void {
+    if (isTrusted) this.#unproved.delete(connection)
+    else if (this.live.has(connection)) this.#unproved.add(connection)
+  }
+
+  /** It is closed, and its socket is still there. */
+  end(connection: Connection): void {
+    this.#unproved.delete(connection)
+    if (this.live.delete(connection)) this.#closing.add(connection)
+  }
+
+  /** Its socket is gone. */
+  leave(connection: Connection): void {
+    this.live.delete(connection)
+    this.#unproved.delete(connection)
+    if (!this.#closing.delete(connection)) return
+    this.#count(connection, -1)
+    if (this.size === 0) for (const resume of this.#whenEmpty.splice(0)) resume()
+  }
+
+  /** Closes the oldest of those that have proved no key while there are too many: a device would have proved its own. */
+  makeRoom(): void {
+    for (const connection of this.#unproved) {
+      if (this.#unproved.size <= this.#limits.maxUnprovedConnections) return
+      connection.close(1013, "Too many connections that have proved no key")
+    }
+  }
+
+  /** Closes those that were opened up to `openedAt` and have proved no key. */
+  giveUpUnproved(openedAt: number): void {
+    for (const connection of this.#unproved) {
+      if (connection.openedAt > openedAt) continue
+      connection.close(1008, "No key was proved in time")
+    }
+  }
+
+  /** Ends the sockets that were closed up to `endedAt`. */
+  terminate(endedAt: number): void {
+    for (const connection of this.#closing) {
+      if ((connection.endedAt ?? 0) > endedAt) return
+      connection.terminate()
+    }
+  }
+
+  /** Waits until no socket is left. */
+  get empty(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      if (this.size === 0) return resume(Effect.void)
+      this.#whenEmpty.push(() => resume(Effect.void))
+    })
+  }
+
+  #count({ details: { remoteAddress } }: Connection, change: 1 | -1): void {
+    if (remoteAddress === undefined) return
+    const count = (this.#byAddress.get(remoteAddress) ?? 0) + change
+    if (count === 0) this.#byAddress.delete(remoteAddress)
+    else this.#byAddress.set(remoteAddress, count)
+  }
+}
