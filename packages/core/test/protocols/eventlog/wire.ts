@@ -17,6 +17,9 @@ export interface WireOptions {
   /** Bytes that wait for the network, as the test sets them. Without it the wire can't tell, and the session paces itself. */
   readonly bufferedBytes?: () => number
   readonly principal?: unknown
+  readonly remoteAddress?: string
+  /** A peer that never answers a close: its socket is there until it is ended. */
+  readonly isMute?: boolean
 }
 
 /** A connection without a network: what the server sends is there at once, and nothing else happens by itself. */
@@ -27,6 +30,9 @@ export class Wire implements Transport {
   readonly closes: Array<{ readonly code: number; readonly reason: string }> = []
   /** Frames that came after the close. */
   late = 0
+  /** Whether the server ended the socket. */
+  isTerminated = false
+  private readonly isMute: boolean
   private readonly joiner = new ChunkJoiner(defaultLimits)
   private readonly watchers = new Set<() => void>()
   private readonly listener: TransportListener
@@ -34,7 +40,9 @@ export class Wire implements Transport {
 
   constructor(server: Pick<Mountable, "connect">, options: WireOptions) {
     if (options.bufferedBytes !== undefined) this.bufferedBytes = options.bufferedBytes
-    this.listener = server.connect(this, { remoteAddress: undefined, headers: {}, principal: options.principal })
+    this.isMute = options.isMute === true
+    const { principal, remoteAddress } = options
+    this.listener = server.connect(this, { remoteAddress, headers: {}, principal })
   }
 
   readonly send = (frame: Uint8Array): void => {
@@ -46,8 +54,13 @@ export class Wire implements Transport {
   readonly close = (code: number, reason: string): void => {
     this.closes.push({ code, reason })
     // As a socket does whose peer answers the close.
-    queueMicrotask(() => this.listener.closed())
+    if (!this.isMute) queueMicrotask(() => this.listener.closed())
     for (const watcher of [...this.watchers]) watcher()
+  }
+
+  readonly terminate = (): void => {
+    this.isTerminated = true
+    this.listener.closed()
   }
 
   private take(bytes: Uint8Array): void {
