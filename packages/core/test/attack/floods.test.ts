@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
@@ -10,26 +8,11 @@ import { Device } from "../server/device.ts"
 import { withFeedStore } from "../server/faults.ts"
 import { openDevice, readAll, startServer } from "../server/host.ts"
 import { todoAdded } from "../server/todos.ts"
+import { heldBytes, untilHeld } from "./heldBytes.ts"
 
 const long = process.env.EVENTLOG_TEST_LONG !== undefined
 const KiB = 1024
 const MiB = 1024 * KiB
-
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
-
-/** Bytes that this process still refers to, after what can be collected was. */
-const heldBytes = async (): Promise<number> => {
-  for (let round = 0; round < 3; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    collect()
-  }
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return arrayBuffers + heapUsed
-}
-
-/** Waits until the process holds no more than `bytes`. */
-const untilHeld = (bytes: number): Promise<void> => expect.poll(heldBytes, { timeout: 10_000 }).toBeLessThan(bytes)
 
 const chunk = (id: number, part: readonly [number, number], data: Uint8Array) =>
   encodeRequestUnencrypted({ _tag: "ChunkedMessage", id, part, data })
