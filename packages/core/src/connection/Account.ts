@@ -5,6 +5,9 @@ import type { Budget, Holder } from "./Budget.ts"
 export const entryCost = 512
 export const frameCost = 256
 
+/** A change of less is not told to the budget of the process: what most connections hold comes and goes at once. */
+const untoldBytes = 4 * 1024
+
 /** Frames that the rate lets in at once, in seconds of it. */
 const burstSeconds = 2
 
@@ -67,6 +70,8 @@ export class Account implements Holder {
   #queued = 0
   /** What waits to be sent until the peer has read what was. */
   #waiting = 0
+  /** Of all that, what the budget was told of. */
+  #told = 0
   #isTrusted = false
   #isPressed = false
   #isPressedByBudget = false
@@ -124,7 +129,7 @@ export class Account implements Holder {
     this.#received += bytes
     this.#worked += worked
     this.#press()
-    this.#budget.change(this, bytes)
+    this.#tell()
   }
 
   /** Parts of an unfinished message came in, or were put together. They stop no reading: the others have to come. */
@@ -137,7 +142,7 @@ export class Account implements Holder {
   changeWaiting(bytes: number): void {
     if (this.#isClosed && this.#waiting === 0) return
     this.#waiting += bytes
-    this.#budget.change(this, bytes)
+    this.#tell()
   }
 
   /** A holding is let go of. */
@@ -152,10 +157,8 @@ export class Account implements Holder {
   }
 
   recount(): void {
-    const queued = this.#events.queuedBytes()
-    const before = this.#queued
-    this.#queued = queued
-    if (queued !== before) this.#budget.change(this, queued - before)
+    this.#queued = this.#events.queuedBytes()
+    this.#tell()
   }
 
   pause(): void {
@@ -198,6 +201,14 @@ export class Account implements Holder {
   /** Takes tokens for what came in the same frame: those to come wait for them. */
   charge(tokens: number): void {
     this.#tokens -= tokens
+  }
+
+  #tell(): void {
+    const held = this.heldBytes
+    const change = held - this.#told
+    if (Math.abs(change) < untoldBytes && (held > 0 || change === 0)) return
+    this.#told = held
+    this.#budget.change(this, change)
   }
 
   get #maxReceived(): number {

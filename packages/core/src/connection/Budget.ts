@@ -20,8 +20,8 @@ const leastFreeableBytes = 64 * 1024
  * What one process may hold for all of its peers together. Above three quarters of it whoever holds more than the average
  * is not read any more until half of it is free; above all of it those are closed whose end frees most.
  *
- * The sum may be late by what is sent meanwhile, never by what comes in: so holders are counted again whenever it grew by
- * a 256th of the budget since the last time.
+ * The sum may be late by what was sent meanwhile, so holders are counted again before anybody is closed: whenever it grew by
+ * a 256th of the budget since the last time. It doesn't know of less than 4 KiB of each connection.
  */
 export class Budget {
   readonly #maxBytes: number

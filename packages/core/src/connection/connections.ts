@@ -106,7 +106,7 @@ export const layerConnections = (
       const ingest = yield* Ingest
       const run = yield* FiberSet.makeRuntime()
       const { limits } = options
-      const now = () => clock.currentTimeMillisUnsafe()
+      const now = clock.currentTimeMillisUnsafe.bind(clock)
       const budget = new Budget(limits.maxHeldBytes)
       const open = new OpenConnections(limits)
       const guests = new Set<Grants>()
