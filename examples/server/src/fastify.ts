@@ -19,7 +19,8 @@ export const startFastify: Start = async ({ server, routes, path, host, port }) 
       method,
       url,
       handler: async (request, reply) => {
-        const { status, body } = await replyWith(() => handle(request.params, request.body ?? ""))
+        const { host, origin } = request.headers
+        const { status, body } = await replyWith({ host, origin }, () => handle(request.params, request.body ?? ""))
         return reply.code(status).send(body)
       }
     })

@@ -17,7 +17,8 @@ export const startHono: Start = async ({ server, routes, path, host, port }) => 
   app.use(bodyLimit({ maxSize: 1024 * 1024 }))
   for (const { method, path: url, handle } of routes) {
     app.on(method, url, async (c) => {
-      const { status, body } = await replyWith(async () => handle(c.req.param(), await c.req.text()))
+      const { host, origin } = c.req.header()
+      const { status, body } = await replyWith({ host, origin }, async () => handle(c.req.param(), await c.req.text()))
       return status === 204 ? c.body(null, 204) : Response.json(body, { status })
     })
   }

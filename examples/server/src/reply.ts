@@ -1,3 +1,4 @@
+import { isOriginAllowed } from "@eventlog-server/core"
 import { type ErrorReason, reasons } from "@eventlog-server/core/protocol"
 
 /** What a route answers; the body is sent as JSON. */
@@ -16,9 +17,19 @@ export class HttpError extends Error {
   }
 }
 
-/** Runs a route's work. A refusal becomes its status; what nobody expected is logged and becomes a 500. */
-export const replyWith = async (work: () => Promise<Reply>): Promise<Reply> => {
+/** Where a request comes from, as its headers say. */
+export interface Source {
+  readonly origin: string | undefined
+  readonly host: string | undefined
+}
+
+/**
+ * Runs a route's work, unless a page of another site asks for it: browsers send such a page's simple posts without asking,
+ * to a server on localhost too. A refusal becomes its status; what nobody expected is logged and becomes a 500.
+ */
+export const replyWith = async (source: Source, work: () => Promise<Reply>): Promise<Reply> => {
   try {
+    if (!isOriginAllowed(source)) throw new HttpError(403, "Pages of other sites may not ask")
     return await work()
   } catch (error) {
     const { status, message } = toHttpError(error)

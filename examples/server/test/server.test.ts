@@ -161,6 +161,20 @@ describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
     expect([code, stderr]).toEqual([1, `Port ${port} is taken: choose another one with --port\n`])
   })
 
+  it("refuses what a page of another site posts, and appends nothing", async () => {
+    const before = await (await request("GET", "/stats")).json()
+    const post = (origin: string) =>
+      fetch(`${server.url}/stores/shared/events`, {
+        method: "POST",
+        headers: { origin, "content-type": "text/plain" },
+        body: JSON.stringify({ event: "TodoAdded", payload: { id: "x", text: "Forged" } })
+      })
+    expect((await post("https://evil.example")).status).toBe(403)
+    expect((await post("null")).status).toBe(403)
+    expect(await (await request("GET", "/stats")).json()).toMatchObject({ committed: before.committed })
+    expect((await post(server.url)).status).toBe(200)
+  })
+
   it("refuses a browser of another site, and asks nothing of a client without an Origin", async () => {
     const ofAnotherSite = connectDevice(`${server.url}/log`, { origin: "https://evil.example" })
     await expect(ofAnotherSite).rejects.toThrow("403")
