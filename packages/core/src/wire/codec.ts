@@ -1,64 +1,80 @@
 import { Data, Result } from "effect"
+import { Packr, RESET_BUFFER_MODE, Unpackr } from "msgpackr"
 import type { Correlation } from "./errors.ts"
-import { isMap, isNatural, type Shape, type WireMap } from "./fields.ts"
-import { Malformed } from "./Malformed.ts"
-import type { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "./messages.ts"
-import { pack, unpack } from "./msgpack.ts"
-import { requestShapes, responseShapes } from "./shapes.ts"
-import { assertWellFormed } from "./wellFormed.ts"
+import { isMap, isNatural, Malformed, type Messages, type WireMap } from "./fields.ts"
+import { defaultLimits, type Limits } from "./limits.ts"
+import { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "./messages.ts"
+import { exceedsBytes } from "./storableText.ts"
+import { assertWellFormed, type Bounds } from "./wellFormed.ts"
 
-/** Bytes that are no message of the protocol. */
+const packr = new Packr({ useRecords: false, variableMapSize: true })
+
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "number", copyBuffers: true })
+
+/**
+ * The MessagePack encoding of a plain value, in bytes of its own.
+ *
+ * msgpackr returns a view of a buffer that it fills again and again, and that grows with the longest message: a short
+ * encoding that somebody keeps would keep all of it.
+ */
+export const pack = (value: unknown): Uint8Array => new Uint8Array(packr.pack(value, RESET_BUFFER_MODE))
+
+/**
+ * The value that well-formed `bytes` hold, in memory of its own. Integers are numbers, whatever their encoding.
+ *
+ * msgpackr keeps a `DataView` on what it is given, and hands out its class: so it gets a plain view.
+ */
+export const unpack = (bytes: Uint8Array): unknown =>
+  unpackr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+
+/** Bytes that are no message of the protocol, or that declare more than a request may have. */
 export class DecodeError extends Data.TaggedError("DecodeError")<{
   /** The close code for a peer that can't be answered. */
   readonly closeCode: 1007
   /** A short English sentence that repeats nothing of the bytes; it fits a close reason. */
   readonly message: string
+  /** `Limit`: too many entries, or too much text. */
+  readonly reason: "Malformed" | "Limit"
   /**
-   * Present where the bytes were a request of a known `_tag` with an `id` or a `publicKey`: then an `Error` with the
-   * reason `Malformed` answers it, and the connection may stay.
+   * Present where the bytes were a request of a known `_tag` with an `id` or a `publicKey` that could be read: then an
+   * `Error` with the `reason` answers it, and the connection may stay.
    */
   readonly correlation?: Correlation | undefined
 }> {}
 
-type Shapes<M> = Readonly<Record<string, Shape<M>>>
-
-const encode = <M extends { readonly _tag: string }>(shapes: Shapes<M>, message: M): Uint8Array =>
-  pack(shapes[message._tag]!.write(message))
-
 /** The frame of a client's message. The bytes are the caller's. */
 export const encodeRequestUnencrypted = (message: ProtocolRequestUnencrypted): Uint8Array =>
-  encode(requestShapes as Shapes<ProtocolRequestUnencrypted>, message)
+  pack(ProtocolRequestUnencrypted.write(message))
 
 /** The frame of a server's message. The bytes are the caller's. */
 export const encodeResponseUnencrypted = (message: ProtocolResponseUnencrypted): Uint8Array =>
-  encode(responseShapes as Shapes<ProtocolResponseUnencrypted>, message)
+  pack(ProtocolResponseUnencrypted.write(message))
 
-const malformed = (error: unknown, correlation: Correlation | undefined) =>
-  Result.fail(
-    new DecodeError({
-      closeCode: 1007,
-      message: error instanceof Malformed ? error.message : "Not MessagePack",
-      correlation
-    })
-  )
+const malformed = (error: unknown, correlate: (map: WireMap) => Correlation | undefined, map: WireMap | undefined) => {
+  const { before, message, reason } = error instanceof Malformed ? error : new Malformed("Not MessagePack")
+  const known = map ?? (before && (unpack(before) as WireMap))
+  return Result.fail(new DecodeError({ closeCode: 1007, message, reason, correlation: known && correlate(known) }))
+}
 
-const decode = <M>(
-  shapes: Shapes<M>,
-  bytes: Uint8Array,
-  correlate: (map: WireMap) => Correlation | undefined
-): Result.Result<M, DecodeError> => {
+interface Reader<M> {
+  readonly messages: Messages<M>
+  readonly bounds?: Bounds
+  readonly correlate: (map: WireMap) => Correlation | undefined
+}
+
+const decode = <M>(bytes: Uint8Array, { bounds, correlate, messages }: Reader<M>): Result.Result<M, DecodeError> => {
   let map: WireMap | undefined
   try {
-    const { validText } = assertWellFormed(bytes)
+    const { validText } = assertWellFormed(bytes, bounds)
     const value = unpack(bytes)
     if (!isMap(value)) throw new Malformed("Not a map")
     const tag = value._tag
-    if (typeof tag !== "string" || !Object.hasOwn(shapes, tag)) throw new Malformed("Unknown _tag")
+    if (!messages.has(tag)) throw new Malformed("Unknown _tag")
     map = value
     if (!validText) throw new Malformed("A string that is not UTF-8")
-    return Result.succeed(shapes[tag]!.read(map))
+    return Result.succeed(messages.read(tag, map))
   } catch (error) {
-    return malformed(error, map && correlate(map))
+    return malformed(error, correlate, map)
   }
 }
 
@@ -69,20 +85,62 @@ const answerable: ReadonlySet<unknown> = new Set<ProtocolRequestUnencrypted["_ta
   "StopChanges"
 ])
 
-const correlateRequest = (map: WireMap): Correlation | undefined => {
-  const { _tag, id, publicKey } = map
+const correlateRequest = ({ _tag, id, publicKey }: WireMap): Correlation | undefined => {
   if (!answerable.has(_tag)) return undefined
-  const correlation = {
-    ...(isNatural(id) ? { id } : {}),
-    ...(typeof publicKey === "string" ? { publicKey } : {})
-  }
+  const isKey = typeof publicKey === "string" && !exceedsBytes(publicKey, defaultLimits.maxPublicKeyBytes)
+  const correlation = { ...(isNatural(id) ? { id } : {}), ...(isKey ? { publicKey } : {}) }
   return "id" in correlation || "publicKey" in correlation ? { requestTag: _tag as string, ...correlation } : undefined
 }
 
-/** The message that a client sent, fully checked. Its bytes are copies: the frame may be reused. */
-export const decodeRequestUnencrypted = (bytes: Uint8Array): Result.Result<ProtocolRequestUnencrypted, DecodeError> =>
-  decode(requestShapes as Shapes<ProtocolRequestUnencrypted>, bytes, correlateRequest)
+/** How much a request may declare. Nothing is decoded of one that declares more. */
+export interface RequestBounds {
+  /** Entries of a batch. A request has no other array of more than 16 elements. */
+  readonly maxEntries: number
+  /** UTF-8 bytes of one text; a longer one is malformed. @default 64 KiB */
+  readonly maxTextBytes?: number
+  /** UTF-8 bytes of the texts of an entry, on average. @default 5 KiB: what an entry may have, and its field names */
+  readonly maxEntryTextBytes?: number
+}
+
+const KiB = 1024
+
+/**
+ * The bounds of the requests of a server with these limits: a text may be longer than any that it accepts, so that the
+ * entry with it can be named.
+ */
+export const requestBounds = (
+  limits: Pick<Limits, "maxBatchEntries" | "maxEventBytes" | "maxPrimaryKeyBytes">
+): RequestBounds => {
+  const longest = Math.max(limits.maxEventBytes, limits.maxPrimaryKeyBytes)
+  return {
+    maxEntries: limits.maxBatchEntries,
+    maxTextBytes: Math.max(64 * KiB, 2 * longest),
+    maxEntryTextBytes: Math.max(5 * KiB, KiB + limits.maxEventBytes + limits.maxPrimaryKeyBytes)
+  }
+}
+
+const boundsOf = ({ maxEntries, maxTextBytes = 64 * KiB, maxEntryTextBytes = 5 * KiB }: RequestBounds): Bounds => ({
+  maxElements: Math.max(16, maxEntries),
+  // An entry has 9, its keys included.
+  maxValues: 64 + 32 * maxEntries,
+  maxTextBytes,
+  maxAllTextBytes: maxTextBytes + maxEntries * maxEntryTextBytes
+})
+
+/**
+ * The message that a client sent, fully checked. Its bytes are copies: the frame may be reused.
+ *
+ * A request that declares more than `bounds` costs neither time nor memory. It can still be answered where its `_tag`, and
+ * its `id` or `publicKey`, stand before what is too much.
+ *
+ * @param bounds default: those of `defaultLimits`
+ */
+export const decodeRequestUnencrypted = (
+  bytes: Uint8Array,
+  bounds: RequestBounds = requestBounds(defaultLimits)
+): Result.Result<ProtocolRequestUnencrypted, DecodeError> =>
+  decode(bytes, { messages: ProtocolRequestUnencrypted, bounds: boundsOf(bounds), correlate: correlateRequest })
 
 /** The message that a server sent, fully checked. Its bytes are copies: the frame may be reused. */
 export const decodeResponseUnencrypted = (bytes: Uint8Array): Result.Result<ProtocolResponseUnencrypted, DecodeError> =>
-  decode(responseShapes as Shapes<ProtocolResponseUnencrypted>, bytes, () => undefined)
+  decode(bytes, { messages: ProtocolResponseUnencrypted, correlate: () => undefined })

@@ -2,7 +2,7 @@ import { Data } from "effect"
 import type { EventLogServerAuthError } from "../backend/EventLogServerAuth.ts"
 import type { EventLogServerStoreRegistryError } from "../backend/EventLogServerStoreRegistry.ts"
 import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
-import { type ErrorCode, type ErrorReason, ErrorUnencrypted } from "./messages.ts"
+import type { ErrorCode, ErrorReason, ErrorUnencrypted } from "./messages.ts"
 
 /** A request that can't be granted, for a reason that the protocol names. */
 export class RequestError extends Data.TaggedError("RequestError")<{
@@ -95,18 +95,16 @@ export const reasonOf = (error: DomainError): ErrorReason => refusalOf(error).re
 export const toErrorFrame = (error: DomainError, request: Correlation): ErrorUnencrypted => {
   const refusal = refusalOf(error)
   const { code, retryable } = reasons[refusal.reason]
-  return new ErrorUnencrypted(
-    {
-      requestTag: request.requestTag,
-      ...(request.id === undefined ? {} : { id: request.id }),
-      ...(request.publicKey === undefined ? {} : { publicKey: request.publicKey }),
-      code: refusal.code ?? code,
-      reason: refusal.reason,
-      // An app's text may have been cut inside a character, which UTF-8 can't say.
-      message: refusal.message.toWellFormed(),
-      retryable,
-      ...(refusal.entryIds === undefined ? {} : { entryIds: refusal.entryIds })
-    },
-    { disableChecks: true }
-  )
+  return {
+    _tag: "Error",
+    requestTag: request.requestTag,
+    ...(request.id === undefined ? {} : { id: request.id }),
+    ...(request.publicKey === undefined ? {} : { publicKey: request.publicKey }),
+    code: refusal.code ?? code,
+    reason: refusal.reason,
+    // An app's text may have been cut inside a character, which UTF-8 can't say.
+    message: refusal.message.toWellFormed(),
+    retryable,
+    ...(refusal.entryIds === undefined ? {} : { entryIds: refusal.entryIds })
+  }
 }

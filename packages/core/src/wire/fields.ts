@@ -1,12 +1,28 @@
-import { Malformed } from "./Malformed.ts"
+import { exceedsBytes } from "./storableText.ts"
+
+/** Bytes or fields that are not what the protocol says. Thrown and caught inside this room only. */
+export class Malformed extends Error {
+  override readonly name = "Malformed"
+  /** `Limit`: it declares more than a request may have. */
+  readonly reason: "Malformed" | "Limit"
+  /** A map of what the message says before it is refused, in MessagePack; absent where that is nothing, or long. */
+  readonly before: Uint8Array | undefined
+
+  constructor(message: string, reason: "Malformed" | "Limit" = "Malformed", before?: Uint8Array) {
+    super(message)
+    this.reason = reason
+    this.before = before
+  }
+}
 
 /** A decoded map. */
 export type WireMap = Readonly<Record<string, unknown>>
 
 /** How a field travels: `read` checks a decoded value or throws `Malformed`, `write` gives what is encoded. */
 export interface Field<A> {
-  readonly read: (value: unknown, name: string) => A
-  readonly write: (value: A) => unknown
+  // Methods, so that any field is a Field<unknown>.
+  read(value: unknown, name: string): A
+  write(value: A): unknown
 }
 
 /** A field whose key may be absent. */
@@ -14,14 +30,20 @@ export interface OptionalField<A> extends Field<A> {
   readonly optional: true
 }
 
-/** How a message travels, `_tag` included. */
-export interface Shape<M> {
-  readonly read: (map: WireMap) => M
-  readonly write: (message: M) => WireMap
-}
+/** The fields of a map, in the order in which they are written. */
+export type Fields = Readonly<Record<string, Field<unknown>>>
 
-type FieldsOf<M> = {
-  readonly [K in Exclude<keyof M, "_tag">]-?: object extends Pick<M, K> ? OptionalField<NonNullable<M[K]>> : Field<M[K]>
+type OptionalName<F extends Fields> = { [K in keyof F]: F[K] extends OptionalField<unknown> ? K : never }[keyof F]
+
+/** What a field holds once it is read. */
+export type FieldType<F> = F extends Field<infer A> ? A : never
+
+type Present<F extends Fields> = { readonly [K in Exclude<keyof F, OptionalName<F>>]: FieldType<F[K]> }
+type Absentable<F extends Fields> = { readonly [K in OptionalName<F>]?: FieldType<F[K]> }
+
+/** The object that a map with these fields becomes. */
+export type TypeOf<F extends Fields, More = unknown> = {
+  readonly [K in keyof (More & Present<F> & Absentable<F>)]: (More & Present<F> & Absentable<F>)[K]
 }
 
 const same = <A>(value: A): A => value
@@ -43,14 +65,15 @@ export const natural: Field<number> = {
   write: same
 }
 
-/** A string. */
-export const text: Field<string> = {
+/** A string of at most so many bytes in UTF-8. */
+export const text = (maxBytes = Number.POSITIVE_INFINITY): Field<string> => ({
   read: (value, name) => {
     if (typeof value !== "string") throw new Malformed(`${name} is not a string`)
+    if (exceedsBytes(value, maxBytes)) throw new Malformed(`${name} has more than ${maxBytes} bytes`)
     return value
   },
   write: same
-}
+})
 
 /** `true` or `false`. */
 export const flag: Field<boolean> = {
@@ -61,28 +84,32 @@ export const flag: Field<boolean> = {
   write: same
 }
 
-/** Bytes. */
-export const binary: Field<Uint8Array> = {
+/** Bytes, at most so many. */
+export const binary = (maxBytes = Number.POSITIVE_INFINITY): Field<Uint8Array> => ({
   read: (value, name) => {
     if (!(value instanceof Uint8Array)) throw new Malformed(`${name} is not bytes`)
+    if (value.length > maxBytes) throw new Malformed(`${name} has more than ${maxBytes} bytes`)
     return value
   },
   write: same
-}
+})
 
 /** The 16 bytes of a UUID. */
-export const uuid: Field<Uint8Array> = {
+export const uuid = <A extends Uint8Array = Uint8Array>(): Field<A> => ({
   read: (value, name) => {
     if (!(value instanceof Uint8Array) || value.length !== 16) throw new Malformed(`${name} is not 16 bytes`)
-    return value
+    return value as A
   },
   write: same
-}
+})
 
-/** One of some strings. */
-export const literal = <A extends string>(values: ReadonlyArray<A>): Field<A> => {
-  const known = new Set<unknown>(values)
+/** One of some strings, which are its `literals`. */
+export const literal = <const A extends string>(
+  ...literals: ReadonlyArray<A>
+): Field<A> & { readonly literals: ReadonlyArray<A> } => {
+  const known = new Set<unknown>(literals)
   return {
+    literals,
     read: (value, name) => {
       if (!known.has(value)) throw new Malformed(`${name} is unknown`)
       return value as A
@@ -97,7 +124,16 @@ export const array = <A>(item: Field<A>): Field<ReadonlyArray<A>> => ({
     if (!Array.isArray(value)) throw new Malformed(`${name} is not an array`)
     return value.map((element) => item.read(element, name))
   },
-  write: (items) => items.map(item.write)
+  write: (items) => items.map((element) => item.write(element))
+})
+
+/** An array of two. */
+export const pair = <A>(item: Field<A>): Field<readonly [A, A]> => ({
+  read: (value, name) => {
+    if (!Array.isArray(value) || value.length !== 2) throw new Malformed(`${name} is not a pair`)
+    return [item.read(value[0], name), item.read(value[1], name)]
+  },
+  write: ([first, second]) => [item.write(first), item.write(second)]
 })
 
 /** A field that may be absent. */
@@ -122,14 +158,14 @@ const writeFields = (table: Table, from: WireMap, into: Record<string, unknown>)
 }
 
 /** A map inside a message, its fields in the order given here. */
-export const record = <A extends object>(fields: FieldsOf<A>): Field<A> => {
+export const record = <F extends Fields>(fields: F): Field<TypeOf<F>> => {
   const table = Object.entries(fields) as Table
   return {
     read: (value, name) => {
       if (!isMap(value)) throw new Malformed(`${name} is not a map`)
       const out = {}
       readFields(table, value, out)
-      return out as A
+      return out as TypeOf<F>
     },
     write: (value) => {
       const out = {}
@@ -139,19 +175,72 @@ export const record = <A extends object>(fields: FieldsOf<A>): Field<A> => {
   }
 }
 
+/** A map inside a message of which `make` makes an object with the same members. */
+export const instance = <F extends Fields, A extends TypeOf<F>>(
+  fields: F,
+  make: (values: TypeOf<F>) => A
+): Field<A> => {
+  const { read, write } = record(fields)
+  return { read: (value, name) => make(read(value, name)), write }
+}
+
 /** A message: its `_tag`, then its fields in the order given here. */
-export const message = <M extends { readonly _tag: string }>(tag: M["_tag"], fields: FieldsOf<M>): Shape<M> => {
+export interface Message<Tag extends string, F extends Fields> {
+  /** The message as an object. There for the compiler only: `typeof Ping.Type`. */
+  readonly Type: TypeOf<F, { readonly _tag: Tag }>
+  readonly tag: Tag
+  readonly fields: F
+  read(map: WireMap): TypeOf<F, { readonly _tag: Tag }>
+  write(message: TypeOf<F, { readonly _tag: Tag }>): WireMap
+}
+
+/** How a message travels. */
+export const message = <const Tag extends string, F extends Fields>(tag: Tag, fields: F): Message<Tag, F> => {
   const table = Object.entries(fields) as Table
-  return {
+  const codec: Omit<Message<Tag, F>, "Type"> = {
+    tag,
+    fields,
     read: (map) => {
       const out = { _tag: tag }
       readFields(table, map, out)
-      return out as M
+      return out as Message<Tag, F>["Type"]
     },
     write: (value) => {
       const out = { _tag: tag }
-      writeFields(table, value as unknown as WireMap, out)
+      writeFields(table, value as WireMap, out)
       return out
     }
   }
+  return codec as Message<Tag, F>
+}
+
+interface AnyMessage {
+  readonly Type: { readonly _tag: string }
+  readonly tag: string
+  readonly fields: Fields
+  read(map: WireMap): { readonly _tag: string }
+  write(message: { readonly _tag: string }): WireMap
+}
+
+/** One of some messages, told apart by `_tag`. */
+export interface Messages<M> {
+  /** There for the compiler only. */
+  readonly Type: M
+  readonly members: ReadonlyArray<AnyMessage>
+  /** Whether there is a message of that tag. */
+  has(tag: unknown): tag is string
+  read(tag: string, map: WireMap): M
+  write(message: M): WireMap
+}
+
+/** The messages that one side may send. */
+export const oneOf = <const M extends ReadonlyArray<AnyMessage>>(...members: M): Messages<M[number]["Type"]> => {
+  const byTag = new Map(members.map((member) => [member.tag, member]))
+  const codec: Omit<Messages<M[number]["Type"]>, "Type"> = {
+    members,
+    has: (tag): tag is string => byTag.has(tag as string),
+    read: (tag, map) => byTag.get(tag)!.read(map),
+    write: (value) => byTag.get(value._tag)!.write(value)
+  }
+  return codec as Messages<M[number]["Type"]>
 }

@@ -5,7 +5,9 @@ export {
   decodeRequestUnencrypted,
   decodeResponseUnencrypted,
   encodeRequestUnencrypted,
-  encodeResponseUnencrypted
+  encodeResponseUnencrypted,
+  type RequestBounds,
+  requestBounds
 } from "./codec.ts"
 export { type Correlation, type DomainError, RequestError, reasons, toErrorFrame } from "./errors.ts"
 export { type AnnouncedLimits, announcedLimits, defaultLimits, entryBytes, type Limits } from "./limits.ts"

@@ -1,3 +1,5 @@
+import { natural, optional, type TypeOf } from "./fields.ts"
+
 /**
  * Every bound of the protocol and the server, in one place. Each is an option of the server; the defaults stand here.
  *
@@ -99,21 +101,28 @@ export interface Limits {
   readonly maxRpcMessageBytes: number
 }
 
-/** The limits that a client must know, announced in `Hello`. */
-export type AnnouncedLimits = Pick<
-  Limits,
-  | "maxFrameBytes"
-  | "maxMessageBytes"
-  | "maxChunkedMessages"
-  | "maxBatchEntries"
-  | "maxEntryBytes"
-  | "maxEventBytes"
-  | "maxPrimaryKeyBytes"
-  | "maxClockSkewMillis"
-  | "maxPendingWrites"
-  | "maxInboundBytes"
-  | "maxSubscriptions"
->
+/**
+ * The limits that a client must know, in the order in which `Hello` announces them. Those that came later are optional: a
+ * server of before doesn't announce them.
+ */
+export const announcedFields = {
+  maxFrameBytes: natural,
+  maxMessageBytes: natural,
+  maxChunkedMessages: natural,
+  maxBatchEntries: natural,
+  maxEntryBytes: natural,
+  maxEventBytes: natural,
+  maxPrimaryKeyBytes: natural,
+  maxClockSkewMillis: natural,
+  maxPendingWrites: natural,
+  maxInboundBytes: natural,
+  maxSubscriptions: natural,
+  maxInboundFrames: optional(natural),
+  maxKeys: optional(natural)
+}
+
+/** The limits that `Hello` announces. */
+export type AnnouncedLimits = TypeOf<typeof announcedFields>
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -169,16 +178,7 @@ export const entryBytes = (entry: {
 }): number => entry.payload.byteLength + entry.event.length + entry.primaryKey.length
 
 /** The part of the limits that `Hello` announces. */
-export const announcedLimits = (limits: Limits): AnnouncedLimits => ({
-  maxFrameBytes: limits.maxFrameBytes,
-  maxMessageBytes: limits.maxMessageBytes,
-  maxChunkedMessages: limits.maxChunkedMessages,
-  maxBatchEntries: limits.maxBatchEntries,
-  maxEntryBytes: limits.maxEntryBytes,
-  maxEventBytes: limits.maxEventBytes,
-  maxPrimaryKeyBytes: limits.maxPrimaryKeyBytes,
-  maxClockSkewMillis: limits.maxClockSkewMillis,
-  maxPendingWrites: limits.maxPendingWrites,
-  maxInboundBytes: limits.maxInboundBytes,
-  maxSubscriptions: limits.maxSubscriptions
-})
+export const announcedLimits = (limits: Limits): Required<AnnouncedLimits> => {
+  const names = Object.keys(announcedFields) as ReadonlyArray<keyof AnnouncedLimits>
+  return Object.fromEntries(names.map((name) => [name, limits[name]])) as Required<AnnouncedLimits>
+}

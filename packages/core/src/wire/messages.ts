@@ -1,5 +1,21 @@
-import { Schema } from "effect"
 import { EventJournal } from "effect/eventlog"
+import {
+  array,
+  binary,
+  type FieldType,
+  flag,
+  instance,
+  literal,
+  message,
+  natural,
+  oneOf,
+  optional,
+  pair,
+  record,
+  text,
+  uuid
+} from "./fields.ts"
+import { announcedFields, defaultLimits } from "./limits.ts"
 
 /** The websocket subprotocol, selected when the client offers it. */
 export const subprotocol = "eventlog.v1"
@@ -7,124 +23,83 @@ export const subprotocol = "eventlog.v1"
 /** The version that `Hello` carries. */
 export const protocolVersion = 1
 
-const Sequence = Schema.Natural
-const Id = Schema.Natural
-const Bytes = Schema.Uint8Array
+const publicKey = text()
+const id = natural
+const sequence = natural
 
-const Limits = Schema.Struct({
-  maxFrameBytes: Schema.Natural,
-  maxMessageBytes: Schema.Natural,
-  maxChunkedMessages: Schema.Natural,
-  maxBatchEntries: Schema.Natural,
-  maxEntryBytes: Schema.Natural,
-  maxEventBytes: Schema.Natural,
-  maxPrimaryKeyBytes: Schema.Natural,
-  maxClockSkewMillis: Schema.Natural,
-  maxPendingWrites: Schema.Natural,
-  maxInboundBytes: Schema.Natural,
-  maxSubscriptions: Schema.Natural
-})
+const entry = instance(
+  { id: uuid<EventJournal.EntryId>(), event: text(), primaryKey: text(), payload: binary() },
+  (fields) => new EventJournal.Entry(fields, { disableChecks: true })
+)
+
+const remoteEntry = instance(
+  { remoteSequence: sequence, entry },
+  (fields) => new EventJournal.RemoteEntry(fields, { disableChecks: true })
+)
 
 // --- from the client ---------------------------------------------------------------------------------------------
 
 /** Proves that this connection's peer holds the signing key of `publicKey`. Answered by `Authenticated` or `Error`. */
-export const Authenticate = Schema.TaggedStruct("Authenticate", {
-  publicKey: Schema.String,
-  signingPublicKey: Bytes,
-  signature: Bytes,
-  algorithm: Schema.String
+export const Authenticate = message("Authenticate", {
+  publicKey,
+  // Twice what Ed25519 has.
+  signingPublicKey: binary(64),
+  signature: binary(128),
+  algorithm: text(defaultLimits.maxNameBytes)
 })
 
 /** Appends entries to the store of `publicKey`. Answered by an `Ack` or an `Error` with the same `id`. */
-export const WriteEntries = Schema.TaggedStruct("WriteEntries", {
-  id: Id,
-  publicKey: Schema.String,
-  entries: Schema.Array(EventJournal.Entry)
-})
+export const WriteEntries = message("WriteEntries", { id, publicKey, entries: array(entry) })
 
 /** Subscribes to the store of `publicKey` from `startSequence` (inclusive; 0 is 1). */
-export const RequestChanges = Schema.TaggedStruct("RequestChanges", {
-  publicKey: Schema.String,
-  startSequence: Sequence,
-  id: Schema.optionalKey(Id)
-})
+export const RequestChanges = message("RequestChanges", { publicKey, startSequence: sequence, id: optional(id) })
 
 /** Ends the subscription of `publicKey`; with an `id`, only if it is still that one. */
-export const StopChanges = Schema.TaggedStruct("StopChanges", {
-  publicKey: Schema.String,
-  id: Schema.optionalKey(Id)
-})
+export const StopChanges = message("StopChanges", { publicKey, id: optional(id) })
 
 // --- from either side --------------------------------------------------------------------------------------------
 
 /** Asks for a `Pong` with the same id. */
-export const Ping = Schema.TaggedStruct("Ping", { id: Id })
+export const Ping = message("Ping", { id })
 
 /** The answer to a `Ping`. */
-export const Pong = Schema.TaggedStruct("Pong", { id: Id })
+export const Pong = message("Pong", { id })
 
 /** A part of a message that is bigger than one chunk: `[index, total]`, from 0, in any order. */
-export const ChunkedMessage = Schema.TaggedStruct("ChunkedMessage", {
-  id: Id,
-  part: Schema.Tuple([Schema.Natural, Schema.Natural]),
-  data: Bytes
-})
+export const ChunkedMessage = message("ChunkedMessage", { id, part: pair(natural), data: binary() })
 
 // --- from the server ---------------------------------------------------------------------------------------------
 
 /** The first message of a connection; a later one replaces the challenge. */
-export const Hello = Schema.TaggedStruct("Hello", {
-  remoteId: EventJournal.RemoteId,
-  protocol: Schema.Natural,
-  limits: Limits,
-  challenge: Schema.optionalKey(Bytes)
+export const Hello = message("Hello", {
+  remoteId: uuid<EventJournal.RemoteId>(),
+  protocol: natural,
+  limits: record(announcedFields),
+  challenge: optional(binary())
 })
 
 /** `publicKey` is proved on this connection. `challenge` is the next one, to prove another key. */
-export const Authenticated = Schema.TaggedStruct("Authenticated", {
-  publicKey: Schema.String,
-  challenge: Bytes
-})
+export const Authenticated = message("Authenticated", { publicKey, challenge: binary() })
 
 /** The batch is durable. One sequence per entry, in its order. */
-export const Ack = Schema.TaggedStruct("Ack", {
-  id: Id,
-  sequenceNumbers: Schema.Array(Sequence)
-})
+export const Ack = message("Ack", { id, sequenceNumbers: array(sequence) })
 
 /** The subscription stands; `head` was the last sequence then. */
-export const Subscribed = Schema.TaggedStruct("Subscribed", {
-  publicKey: Schema.String,
-  id: Schema.optionalKey(Id),
-  head: Sequence
-})
+export const Subscribed = message("Subscribed", { publicKey, id: optional(id), head: sequence })
 
 /** Entries of the feed, in sequence order. */
-export const Changes = Schema.TaggedStruct("Changes", {
-  publicKey: Schema.String,
-  id: Schema.optionalKey(Id),
-  entries: Schema.Array(EventJournal.RemoteEntry)
-})
+// `entries` stays last: `changesPrefix` is everything before it.
+export const Changes = message("Changes", { publicKey, id: optional(id), entries: array(remoteEntry) })
 
 /** Everything up to `head` was sent. It informs and moves nothing. */
-export const CaughtUp = Schema.TaggedStruct("CaughtUp", {
-  publicKey: Schema.String,
-  id: Schema.optionalKey(Id),
-  head: Sequence
-})
+export const CaughtUp = message("CaughtUp", { publicKey, id: optional(id), head: sequence })
 
 /** What kind of refusal an `Error` is. */
-export const ErrorCode = Schema.Literals([
-  "Unauthorized",
-  "Forbidden",
-  "InvalidRequest",
-  "Unavailable",
-  "InternalServerError"
-])
-export type ErrorCode = typeof ErrorCode.Type
+export const ErrorCode = literal("Unauthorized", "Forbidden", "InvalidRequest", "Unavailable", "InternalServerError")
+export type ErrorCode = FieldType<typeof ErrorCode>
 
 /** Why a request failed. `retryable` is fixed per reason. */
-export const ErrorReason = Schema.Literals([
+export const ErrorReason = literal(
   "NotProved",
   "BadProof",
   "Refused",
@@ -139,29 +114,29 @@ export const ErrorReason = Schema.Literals([
   "RateLimited",
   "ShuttingDown",
   "Internal"
-])
-export type ErrorReason = typeof ErrorReason.Type
+)
+export type ErrorReason = FieldType<typeof ErrorReason>
 
-/** A request failed. Nothing of it was done. */
-export class ErrorUnencrypted extends Schema.Class<ErrorUnencrypted>("@eventlog-server/core/ErrorUnencrypted")({
-  _tag: Schema.tag("Error"),
-  /** The `_tag` of the request. */
-  requestTag: Schema.String,
-  /** The `id` of the request, where it had one. */
-  id: Schema.optionalKey(Id),
-  publicKey: Schema.optionalKey(Schema.String),
+/**
+ * A request failed. Nothing of it was done.
+ *
+ * `requestTag`, `id` and `publicKey` are those of the request, where it had them; `message` is for people; `retryable` says
+ * whether the same request may succeed later; `entryIds` are the entries that caused the refusal, where single ones did.
+ */
+export const ErrorUnencrypted = message("Error", {
+  requestTag: text(),
+  id: optional(id),
+  publicKey: optional(publicKey),
   code: ErrorCode,
   reason: ErrorReason,
-  /** For people. */
-  message: Schema.String,
-  /** Whether the same request may succeed later. */
-  retryable: Schema.Boolean,
-  /** The entries that caused the refusal, where single ones did. */
-  entryIds: Schema.optionalKey(Schema.Array(Bytes))
-}) {}
+  message: text(),
+  retryable: flag,
+  entryIds: optional(array(uuid()))
+})
+export type ErrorUnencrypted = typeof ErrorUnencrypted.Type
 
 /** What a client may send. */
-export const ProtocolRequestUnencrypted = Schema.Union([
+export const ProtocolRequestUnencrypted = oneOf(
   Authenticate,
   WriteEntries,
   RequestChanges,
@@ -169,11 +144,11 @@ export const ProtocolRequestUnencrypted = Schema.Union([
   Ping,
   Pong,
   ChunkedMessage
-])
+)
 export type ProtocolRequestUnencrypted = typeof ProtocolRequestUnencrypted.Type
 
 /** What a server may send. */
-export const ProtocolResponseUnencrypted = Schema.Union([
+export const ProtocolResponseUnencrypted = oneOf(
   Hello,
   Authenticated,
   Ack,
@@ -184,5 +159,5 @@ export const ProtocolResponseUnencrypted = Schema.Union([
   Pong,
   ChunkedMessage,
   ErrorUnencrypted
-])
+)
 export type ProtocolResponseUnencrypted = typeof ProtocolResponseUnencrypted.Type

@@ -8,7 +8,6 @@ import {
   decodeRequestUnencrypted,
   defaultLimits,
   type ErrorReason,
-  ErrorUnencrypted,
   encodeResponseUnencrypted,
   type ProtocolRequestUnencrypted,
   type ProtocolResponseUnencrypted,
@@ -90,17 +89,16 @@ export class Peer {
     reason: ErrorReason,
     options: { message?: string; entryIds?: ReadonlyArray<Uint8Array> } = {}
   ) {
-    this.send(
-      new ErrorUnencrypted({
-        requestTag: request._tag,
-        ...("id" in request && request.id !== undefined ? { id: request.id } : {}),
-        ...("publicKey" in request ? { publicKey: request.publicKey } : {}),
-        ...reasons[reason],
-        reason,
-        message: options.message ?? reason,
-        ...(options.entryIds === undefined ? {} : { entryIds: options.entryIds })
-      })
-    )
+    this.send({
+      _tag: "Error",
+      requestTag: request._tag,
+      ...("id" in request && request.id !== undefined ? { id: request.id } : {}),
+      ...("publicKey" in request ? { publicKey: request.publicKey } : {}),
+      ...reasons[reason],
+      reason,
+      message: options.message ?? reason,
+      ...(options.entryIds === undefined ? {} : { entryIds: options.entryIds })
+    })
   }
 
   changes(request: Tagged<"RequestChanges">, entries: ReadonlyArray<readonly [number, EventJournal.Entry]>): void {

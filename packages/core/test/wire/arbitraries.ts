@@ -3,7 +3,6 @@ import fc from "fast-check"
 import {
   ErrorCode,
   ErrorReason,
-  ErrorUnencrypted,
   type ProtocolRequestUnencrypted,
   type ProtocolResponseUnencrypted
 } from "../../src/wire/index.ts"
@@ -44,6 +43,21 @@ export const remoteEntry: fc.Arbitrary<EventJournal.RemoteEntry> = fc
   .record({ remoteSequence: natural, entry })
   .map((fields) => new EventJournal.RemoteEntry(fields))
 
+/** Those that every server announced. */
+const firstLimits = [
+  "maxFrameBytes",
+  "maxMessageBytes",
+  "maxChunkedMessages",
+  "maxBatchEntries",
+  "maxEntryBytes",
+  "maxEventBytes",
+  "maxPrimaryKeyBytes",
+  "maxClockSkewMillis",
+  "maxPendingWrites",
+  "maxInboundBytes",
+  "maxSubscriptions"
+] as const
+
 const limits = fc.record(
   {
     maxFrameBytes: natural,
@@ -56,9 +70,11 @@ const limits = fc.record(
     maxClockSkewMillis: natural,
     maxPendingWrites: natural,
     maxInboundBytes: natural,
-    maxSubscriptions: natural
+    maxSubscriptions: natural,
+    maxInboundFrames: natural,
+    maxKeys: natural
   },
-  plain
+  { ...plain, requiredKeys: [...firstLimits] }
 )
 
 const eitherSide = {
@@ -81,9 +97,9 @@ export const requests: Arbitraries<ProtocolRequestUnencrypted> = {
     {
       _tag: fc.constant("Authenticate"),
       publicKey: text,
-      signingPublicKey: binary,
-      signature: binary,
-      algorithm: text
+      signingPublicKey: fc.uint8Array({ maxLength: 64 }),
+      signature: fc.uint8Array({ maxLength: 128 }),
+      algorithm: fc.string({ unit: "binary", maxLength: 16 })
     },
     plain
   ),
@@ -109,6 +125,7 @@ export const requests: Arbitraries<ProtocolRequestUnencrypted> = {
 
 const error = fc.record(
   {
+    _tag: fc.constant("Error"),
     requestTag: text,
     id: natural,
     publicKey: text,
@@ -118,7 +135,7 @@ const error = fc.record(
     retryable: fc.boolean(),
     entryIds: fc.array(uuid)
   },
-  { ...plain, requiredKeys: ["requestTag", "code", "reason", "message", "retryable"] }
+  { ...plain, requiredKeys: ["_tag", "requestTag", "code", "reason", "message", "retryable"] }
 )
 
 /** Every message of a server. */
@@ -147,6 +164,6 @@ export const responses: Arbitraries<ProtocolResponseUnencrypted> = {
     { _tag: fc.constant("CaughtUp"), publicKey: text, id: natural, head: natural },
     { ...plain, requiredKeys: ["_tag", "publicKey", "head"] }
   ),
-  Error: error.map((fields) => new ErrorUnencrypted(fields)),
+  Error: error,
   ...eitherSide
 }

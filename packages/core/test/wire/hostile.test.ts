@@ -1,8 +1,8 @@
 import { Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { pack } from "../../src/wire/codec.ts"
 import { type DecodeError, decodeRequestUnencrypted, decodeResponseUnencrypted } from "../../src/wire/index.ts"
-import { pack } from "../../src/wire/msgpack.ts"
 import { isLong, runs } from "./arbitraries.ts"
 import { fromHex, goldenFrames, goldenVariants } from "./golden/index.ts"
 
@@ -18,6 +18,14 @@ const isAnswered = (bytes: Uint8Array) => decoders.every((decode) => Result.isRe
 
 /** Whether neither decoder takes the bytes. */
 const isRefused = (bytes: Uint8Array) => decoders.every((decode) => Result.isFailure(decode(bytes)))
+
+/** An entry in as few bytes as can be. */
+const smallest = { id: new Uint8Array(16), event: "", primaryKey: "", payload: new Uint8Array(0) }
+
+const writeOf = (entries: ReadonlyArray<unknown>) => ({ _tag: "WriteEntries", id: 1, publicKey: "k", entries })
+
+/** As many keys as a map may have, and a scalar for each. */
+const manyKeys = Array.from({ length: 64 }, (_, key) => [String(key), 1] as const)
 
 /** Bytes of memory that `run` took and did not yet give back. */
 const memoryOf = (run: () => unknown): number => {
@@ -110,9 +118,55 @@ describe("a frame takes little memory, whatever it declares", () => {
   })
 
   it("a batch of as many entries as fit", () => {
-    const smallest = { id: new Uint8Array(16), event: "", primaryKey: "", payload: new Uint8Array(0) }
-    const frame = pack({ _tag: "WriteEntries", id: 1, publicKey: "k", entries: Array(20_000).fill(smallest) })
+    const frame = pack(writeOf(Array(20_000).fill(smallest)))
+    const decode = () => decodeRequestUnencrypted(frame, { maxEntries: 20_000 })
+    expect(Result.isSuccess(decode())).toBe(true)
+    expect(memoryOf(decode)).toBeLessThan(40 * frame.length)
+  })
+})
+
+describe("what a request declares is refused before anything is built of it", () => {
+  const refusalOf = (frame: Uint8Array): DecodeError => {
+    let result: Result.Result<unknown, DecodeError> | undefined
+    // The first one pays for what the engine compiles.
+    decodeRequestUnencrypted(frame)
+    const memory = memoryOf(() => {
+      result = decodeRequestUnencrypted(frame)
+      return result
+    })
+    expect(memory).toBeLessThan(MiB / 4)
+    if (result === undefined || Result.isSuccess(result)) throw new Error("It was accepted")
+    return result.failure
+  }
+
+  const texts = (text: string) => writeOf(Array(250).fill({ ...smallest, primaryKey: text }))
+
+  it.each([
+    ["310,000 entries", writeOf(Array(310_000).fill(smallest)), "Limit"],
+    ["1,001 entries", writeOf(Array(1_001).fill(smallest)), "Limit"],
+    ["a text of 16 MiB", { ...writeOf([]), publicKey: "k".repeat(16 * MiB) }, "Malformed"],
+    ["a text of 16 MiB beyond ASCII", { ...writeOf([]), publicKey: "é".repeat(8 * MiB) }, "Malformed"],
+    ["a text of 64 KiB and a byte", { ...writeOf([]), publicKey: "k".repeat(65_537) }, "Malformed"],
+    ["16 MiB in texts of 65,534 bytes", texts("é".repeat(32_767)), "Limit"],
+    ["arrays of scalars in an array", writeOf(Array(999).fill(Array(999).fill(1))), "Malformed"],
+    ["maps of scalars", writeOf(Array(1_000).fill(Object.fromEntries(manyKeys))), "Malformed"]
+  ])("%s", (_, message, reason) => {
+    expect(refusalOf(pack(message))).toMatchObject({ _tag: "DecodeError", closeCode: 1007, reason })
+  })
+
+  it("whatever the order of its fields, though then nobody knows what to answer", () => {
+    const { entries, ...rest } = writeOf(Array(1_001).fill(smallest))
+    expect(refusalOf(pack({ entries, ...rest }))).toMatchObject({ reason: "Limit", correlation: undefined })
+  })
+
+  it("but not a batch at every limit", () => {
+    const entry = { ...smallest, event: "e".repeat(255), primaryKey: "€".repeat(1365), payload: new Uint8Array(10_000) }
+    const frame = pack(writeOf(Array(1_000).fill(entry)))
     expect(Result.isSuccess(decodeRequestUnencrypted(frame))).toBe(true)
-    expect(memoryOf(() => decodeRequestUnencrypted(frame))).toBeLessThan(40 * frame.length)
+  })
+
+  it("nor one whose texts are too long to be stored, so that its entries can be named", () => {
+    const frame = pack(writeOf([smallest, { ...smallest, primaryKey: "k".repeat(65_536) }]))
+    expect(Result.isSuccess(decodeRequestUnencrypted(frame))).toBe(true)
   })
 })

@@ -6,13 +6,14 @@ import {
   decodeResponseUnencrypted,
   encodeRequestUnencrypted,
   encodeResponseUnencrypted,
-  ProtocolRequestUnencrypted,
-  ProtocolResponseUnencrypted
+  type ProtocolRequestUnencrypted,
+  type ProtocolResponseUnencrypted
 } from "../../src/wire/index.ts"
 import { requests, responses, runs } from "./arbitraries.ts"
+import { ProtocolRequest, ProtocolResponse } from "./schemas.ts"
 
-const isRequest = Schema.is(ProtocolRequestUnencrypted)
-const isResponse = Schema.is(ProtocolResponseUnencrypted)
+const isRequest = Schema.is(ProtocolRequest)
+const isResponse = Schema.is(ProtocolResponse)
 
 describe("a client's message comes back as it was sent, and fits its schema", () => {
   it.each(Object.entries(requests))("%s", (_, message: fc.Arbitrary<ProtocolRequestUnencrypted>) => {

@@ -1,9 +1,9 @@
 import fc from "fast-check"
 import { Packr, unpack as unpackAnything } from "msgpackr"
 import { describe, expect, it } from "vitest"
-import { Malformed } from "../../src/wire/Malformed.ts"
-import { pack, unpack } from "../../src/wire/msgpack.ts"
-import { assertWellFormed } from "../../src/wire/wellFormed.ts"
+import { pack, unpack } from "../../src/wire/codec.ts"
+import { Malformed } from "../../src/wire/fields.ts"
+import { assertWellFormed, isUtf8 } from "../../src/wire/wellFormed.ts"
 import { runs } from "./arbitraries.ts"
 import { fromHex } from "./golden/index.ts"
 
@@ -150,6 +150,27 @@ describe("assertWellFormed", () => {
     expect(assertWellFormed(fromHex(hex)).validText).toBe(false)
     expect(assertWellFormed(fromHex(`82a161a3e29895a162${hex}`)).validText).toBe(false)
     expect(assertWellFormed(fromHex(`81${hex}c0`)).validText).toBe(false)
+  })
+
+  it("tells UTF-8 as TextDecoder does", () => {
+    const utf8 = new TextDecoder("utf-8", { fatal: true })
+    const decodes = (bytes: Uint8Array) => {
+      try {
+        return utf8.decode(bytes) !== undefined
+      } catch {
+        return false
+      }
+    }
+    // Every first and every second byte, with what may follow them.
+    const tails = [[], [0x80], [0xbf], [0xc0], [0x41], [0x80, 0x80], [0xbf, 0xbf], [0x80, 0x41], [0x80, 0x80, 0x41]]
+    const bytes = Array.from({ length: 256 }, (_, byte) => byte)
+    const pairs = bytes.filter((lead) => lead > 0x7e).flatMap((lead) => bytes.map((second) => [lead, second]))
+    const strings = [
+      ...pairs.flatMap((pair) => tails.map((tail) => [...pair, ...tail])),
+      ...bytes.map((byte) => [byte])
+    ]
+    const differing = strings.map((string) => Uint8Array.from(string)).filter((text) => isUtf8(text) !== decodes(text))
+    expect(differing).toEqual([])
   })
 
   it("is needed: msgpackr alone builds objects from extension types", () => {

@@ -75,6 +75,8 @@ LIMITS = {
     "maxInboundBytes": 33_554_432,
     "maxSubscriptions": 16,
 }
+# What servers announce since a client has to know it.
+ALL_LIMITS = {**LIMITS, "maxInboundFrames": 1_024, "maxKeys": 16}
 REMOTE = counting(0xA0, 16)
 CHALLENGE = counting(0, 32)
 
@@ -107,6 +109,8 @@ FRAMES = [
         "challenge": CHALLENGE}),
     ("server", "A greeting of a server that trusts its network", {"_tag": "Hello", "remoteId": REMOTE, "protocol": 1,
         "limits": LIMITS}),
+    ("server", "A greeting that announces every limit", {"_tag": "Hello", "remoteId": REMOTE, "protocol": 1,
+        "limits": ALL_LIMITS, "challenge": CHALLENGE}),
     ("server", "A key is proved", {"_tag": "Authenticated", "publicKey": KEY, "challenge": CHALLENGE}),
     ("server", "A batch is durable", {"_tag": "Ack", "id": 7, "sequenceNumbers": [1, 127, 128, 65_536]}),
     ("server", "An empty batch is acknowledged", {"_tag": "Ack", "id": 70_000, "sequenceNumbers": []}),
