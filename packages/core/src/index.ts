@@ -2,8 +2,8 @@
 
 export type { ConnectionInfo, RefusalStatus, Rejected, Selector } from "./connection/connections.ts"
 export type { ProtocolName } from "./connection/protocol.ts"
-export { type AppLogger, layerAppLogger } from "./server/appLogger.ts"
 export type { Admit } from "./server/admit.ts"
+export { type AppLogger, layerAppLogger } from "./server/appLogger.ts"
 export { type AsyncAuth, type AsyncEnroll, allowAll, type RefuseOptions, refuse } from "./server/asyncAuth.ts"
 export type { AsyncHandlers, HandlerInput } from "./server/asyncHandlers.ts"
 export {

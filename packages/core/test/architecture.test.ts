@@ -15,7 +15,9 @@ const filesCrossed = Effect.fnUntraced(function* (session: Session, work: Effect
   yield* work
   const { result } = yield* Effect.promise(() => session.post("Profiler.takePreciseCoverage"))
   return result
-    .filter(({ functions }) => functions.some(({ functionName, ranges }) => functionName !== "" && ranges[0]!.count > 0))
+    .filter(({ functions }) =>
+      functions.some(({ functionName, ranges }) => functionName !== "" && ranges[0]!.count > 0)
+    )
     .map(({ url }) => url.replace(/^file:\/\//, ""))
     .filter((path) => path.startsWith(sources))
     .map((path) => path.slice(sources.length))

@@ -7,7 +7,7 @@ import type { PageEncoder } from "../../feed/page.ts"
 import type { Sink } from "../../feed/sink.ts"
 import { changesMessage, changesPrefix } from "../../wire/changes.ts"
 import { chunkBytes, splitMessage } from "../../wire/chunks.ts"
-import { decodeRequestUnencrypted, encodeResponseUnencrypted } from "../../wire/codec.ts"
+import { decodeRequestUnencrypted, encodeResponseUnencrypted, type RequestBounds } from "../../wire/codec.ts"
 import { type Correlation, type DomainError, RequestError, toErrorFrame } from "../../wire/errors.ts"
 import { announcedLimits } from "../../wire/limits.ts"
 import {
@@ -25,6 +25,8 @@ import type { EncodedEntries } from "../../wire/remoteEntries.ts"
 export interface EventLogServices extends ProtocolServices {
   /** One function for the whole server: each page is encoded once for all connections. */
   readonly encodeEntries: PageEncoder<EncodedEntries>
+  /** How much a request may declare. */
+  readonly bounds: RequestBounds
 }
 
 /** A message that names the key which it is about. */
@@ -89,12 +91,12 @@ export class EventLogConversation implements Conversation {
   }
 
   #read(frame: Frame, isJoined: boolean): Effect.Effect<void> {
-    const decoded = decodeRequestUnencrypted(frame.bytes)
+    const decoded = decodeRequestUnencrypted(frame.bytes, this.#services.bounds)
     if (Result.isSuccess(decoded)) return this.#handle(decoded.success, frame, isJoined)
     frame.holding.release()
-    const { closeCode, correlation, message } = decoded.failure
+    const { closeCode, correlation, message, reason } = decoded.failure
     if (correlation === undefined) return this.#close(closeCode, message)
-    return this.#refuse(Cause.fail(new RequestError({ reason: "Malformed", message })), correlation)
+    return this.#refuse(Cause.fail(new RequestError({ reason, message })), correlation)
   }
 
   /** Handles one message. Only a write holds on to its frame: until it was answered. */

@@ -1,5 +1,6 @@
 import type { Protocol, ProtocolServices } from "../../connection/protocol.ts"
 import type { PageEncoder } from "../../feed/page.ts"
+import { requestBounds } from "../../wire/codec.ts"
 import { type EncodedEntries, encodeRemoteEntries } from "../../wire/remoteEntries.ts"
 import { EventLogConversation } from "./EventLogConversation.ts"
 
@@ -9,6 +10,6 @@ export const eventLogProtocol = (services: ProtocolServices): Protocol => {
     services.onEncoded(entries.length)
     return encodeRemoteEntries(entries)
   }
-  const shared = { ...services, encodeEntries }
+  const shared = { ...services, encodeEntries, bounds: requestBounds(services.limits) }
   return { limits: services.limits, converse: (peer) => new EventLogConversation(shared, peer) }
 }
