@@ -48,10 +48,7 @@ export class BucketIndex {
   }
 
   /** The entries of as many ranges, from the first on, as fit together. */
-  selectAll(
-    ranges: ReadonlyArray<BucketRange>,
-    selection: BucketSelection
-  ): ReadonlyArray<ReadonlyArray<FeedEntry>> {
+  selectAll(ranges: ReadonlyArray<BucketRange>, selection: BucketSelection): ReadonlyArray<ReadonlyArray<FeedEntry>> {
     const { maxTotalBytes = Number.POSITIVE_INFINITY } = selection
     const found: Array<ReadonlyArray<FeedEntry>> = []
     let total = 0
