@@ -39,12 +39,7 @@ const makeFeeds = async (events: ReadonlyArray<{ tag: string; key: number; milli
 }
 
 /** What a device is sent, and how many entries the store handed over for it. */
-const project = async (
-  store: FeedStore["Service"],
-  head: number,
-  compactor: Compactor,
-  maxBucketBytes = 1_000_000
-) => {
+const project = async (store: FeedStore["Service"], head: number, compactor: Compactor, maxBucketBytes = 1_000_000) => {
   const compactors = new Compactors()
   compactors.add(compactor)
   const sent: Array<string> = []

@@ -82,7 +82,10 @@ it("holds few of the last entries of a page's buckets at a time", async () => {
     context: Context.empty(),
     request: { storeId, from: keys + 1, head: 2 * keys, keepsSequencesWhole: false },
     groups: [{ events: ["Set"], cutoff: 3_000 }],
-    emit: ({ entries }) => Effect.sync(() => void (sent += entries.length))
+    emit: ({ entries }) =>
+      Effect.sync(() => {
+        sent += entries.length
+      })
   })
   await Effect.runPromise(projection.run())
   expect(sent).toBe(keys)
