@@ -51,8 +51,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "the cursor is moved before the handler ran",
     by: "simulation",
     file: "core/src/processing/holder.ts",
-    from: "      yield* processPage(environment, storeId, lease, ids, page.entries, patiently)",
-    to: "      yield* patiently(lease.advance(lastOf(page.entries)))\n      yield* processPage(environment, storeId, lease, ids, page.entries, patiently)"
+    from: "      yield* processPage(holding, page)",
+    to: "      yield* patiently(lease.advance(cursor + page.entries.length))\n      yield* processPage(holding, page)"
   },
   {
     name: "the live tail is joined one late",

@@ -79,6 +79,12 @@ export interface BucketSelection {
   readonly maxEntries: number
   /** How many bytes at most, for each range, counted as in `PageLimits`; one entry comes whatever its size. */
   readonly maxBytes: number
+  /**
+   * How many bytes at most, for all ranges together. The first range whose entries don't fit is left out whole, with all
+   * behind it: what is returned then has fewer elements than there are ranges. The very first range comes whatever its
+   * size. @default no bound
+   */
+  readonly maxTotalBytes?: number | undefined
 }
 
 /** The first and the last sequence of a bucket's range. */
@@ -122,7 +128,10 @@ export class FeedStore extends Context.Service<
       limits: PageLimits,
       sieve?: Sieve
     ) => Effect.Effect<FeedPage, StorageError | StoreErasedError>
-    /** The selected entries of each range, in the order of the ranges; found by an index, not by a scan. */
+    /**
+     * The selected entries of each range, in the order of the ranges; found by an index, not by a scan. Where the selection
+     * has `maxTotalBytes`, of as many ranges from the first on as fit.
+     */
     readonly bucket: (
       storeId: StoreId,
       ranges: ReadonlyArray<BucketRange>,

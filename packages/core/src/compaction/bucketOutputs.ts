@@ -22,6 +22,8 @@ export interface BucketLimits {
   readonly timeout: Duration.Duration
 }
 
+const kinds = ["id", "sequence"] satisfies ReadonlyArray<LastBy>
+
 /** The last entries of some buckets, for compactors that need no others. */
 export type LastEntries = ReadonlyMap<EligibleBucket, ReadonlyArray<FeedEntry>>
 
@@ -56,18 +58,28 @@ export class BucketOutputs {
     )
   }
 
-  /** The last entries of those buckets whose compactors need no others. */
+  /**
+   * The last entries of those buckets whose compactors need no others: of as many, from the first on, as fit what may be
+   * held of a bucket. The next ones are asked for when those were compacted.
+   */
   readonly lastEntries = Effect.fnUntraced(function* (
     this: BucketOutputs,
     buckets: ReadonlyArray<EligibleBucket>
   ): Effect.fn.Return<LastEntries, StorageError> {
     const found = new Map<EligibleBucket, ReadonlyArray<FeedEntry>>()
-    for (const by of ["id", "sequence"] satisfies ReadonlyArray<LastBy>) {
-      const some = buckets.filter(({ group }) => this.compactors.covering(group)?.needsOnlyLastBy === by)
-      for (const [bucket, entries] of yield* lastEntries(this.store, this.storeId, some, by)) found.set(bucket, entries)
+    const maxBytes = this.limits.bucket.maxBytes / kinds.length
+    for (const by of kinds) {
+      const some = buckets.filter((bucket) => this.lastBy(bucket) === by)
+      const last = yield* lastEntries(this.store, this.storeId, some, { by, maxBytes })
+      for (const [bucket, entries] of last) found.set(bucket, entries)
     }
     return found
   })
+
+  /** By what an entry is the last, where the bucket's compactor needs no others. */
+  lastBy({ group }: EligibleBucket): LastBy | undefined {
+    return this.compactors.covering(group)?.needsOnlyLastBy
+  }
 
   /**
    * What the bucket's eligible entries are compacted to, or `undefined` when they are sent as they are: when no compactor

@@ -5,22 +5,18 @@ import type { StoreId } from "../backend/StoreId.ts"
 import type { LastBy } from "./compactors.ts"
 import type { EligibleBucket } from "./plan.ts"
 
-/** Entries that are looked for at a time: each may be as large as an entry can be. */
-const maxRanges = 64
-
 /** A range for each event of a bucket. */
 const rangesOf = ({ last, range }: EligibleBucket): ReadonlyArray<BucketRange> =>
   range.events.map((event) => ({ ...range, events: [event], toSequence: last }))
 
-const one = { maxEntries: 1, maxBytes: 1 }
-
-/** The last entry of each range, those of a chunk in one look or two. */
+/** The last entry of each range, of as many as fit, in one look or two. */
 const lastOf = Effect.fnUntraced(function* (
   store: FeedStore["Service"],
   storeId: StoreId,
   ranges: ReadonlyArray<BucketRange>,
-  by: LastBy
+  { by, maxBytes }: LastOptions
 ): Effect.fn.Return<ReadonlyArray<FeedEntry | undefined>, StorageError> {
+  const one = { maxEntries: 1, maxBytes: 1, maxTotalBytes: maxBytes }
   if (by === "id") {
     const found = yield* store.bucket(storeId, ranges, { order: "newest", ...one })
     return found.map(([entry]) => entry)
@@ -31,27 +27,40 @@ const lastOf = Effect.fnUntraced(function* (
   return found.map(([entry]) => entry)
 })
 
-/** For each bucket the last eligible entry of each event, in sequence order: all that such a compactor needs. */
+/** Which entries are the last ones, and how much of them may be held. */
+export interface LastOptions {
+  readonly by: LastBy
+  /** Bytes at most, unless those of the first bucket alone are more. */
+  readonly maxBytes: number
+}
+
+/**
+ * For each bucket the last eligible entry of each event, in sequence order: all that such a compactor needs. Of as many
+ * buckets, from the first on, as fit: of one at least.
+ */
 export const lastEntries = Effect.fnUntraced(function* (
   store: FeedStore["Service"],
   storeId: StoreId,
   buckets: ReadonlyArray<EligibleBucket>,
-  by: LastBy
+  options: LastOptions
 ): Effect.fn.Return<ReadonlyMap<EligibleBucket, ReadonlyArray<FeedEntry>>, StorageError> {
-  const wanted = buckets.flatMap((bucket) => rangesOf(bucket).map((range) => ({ bucket, range })))
-  const found = new Map(buckets.map((bucket) => [bucket, [] as Array<FeedEntry>]))
-  for (let start = 0; start < wanted.length; start += maxRanges) {
-    const chunk = wanted.slice(start, start + maxRanges)
-    const lasts = yield* lastOf(
-      store,
-      storeId,
-      chunk.map(({ range }) => range),
-      by
+  const ranges = buckets.map(rangesOf)
+  const wanted = ranges.flat()
+  const needed = ranges[0]?.length ?? 0
+  const lasts: Array<FeedEntry | undefined> = []
+  // A bucket whose events' last entries are more than fits is needed whole all the same.
+  while (lasts.length < needed) lasts.push(...(yield* lastOf(store, storeId, wanted.slice(lasts.length), options)))
+  const found = new Map<EligibleBucket, ReadonlyArray<FeedEntry>>()
+  let end = 0
+  for (const [index, bucket] of buckets.entries()) {
+    const start = end
+    end += ranges[index]!.length
+    if (end > lasts.length) break
+    const entries = lasts.slice(start, end).filter((entry) => entry !== undefined)
+    found.set(
+      bucket,
+      entries.toSorted((a, b) => a.remoteSequence - b.remoteSequence)
     )
-    for (const [index, entry] of lasts.entries()) {
-      if (entry !== undefined) found.get(chunk[index]!.bucket)!.push(entry)
-    }
   }
-  for (const entries of found.values()) entries.sort((a, b) => a.remoteSequence - b.remoteSequence)
   return found
 })

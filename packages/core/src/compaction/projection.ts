@@ -78,13 +78,21 @@ export class Projection {
   ): Effect.fn.Return<void, Failure> {
     const plan = yield* this.planner.plan(page)
     const endsHere = (entry: FeedEntry) => plan.get(entry)?.last === entry.remoteSequence
-    const lastEntries = yield* this.buckets.lastEntries(page.filter(endsHere).map((entry) => plan.get(entry)!))
+    const ending = page.filter(endsHere).map((entry) => plan.get(entry)!)
+    let lastEntries: LastEntries = new Map()
     for (const entry of page) {
       const bucket = plan.get(entry)
       if (bucket === undefined) {
         const full = this.pages.add([entry])
         if (full !== undefined) yield* this.emit(full)
-      } else if (bucket.last === entry.remoteSequence) yield* this.projectBucket(bucket, lastEntries)
+      } else if (bucket.last === entry.remoteSequence) {
+        if (this.buckets.lastBy(bucket) !== undefined && !lastEntries.has(bucket)) {
+          // Those before have gone out: they are not to be held together with the next ones.
+          lastEntries = new Map()
+          lastEntries = yield* this.buckets.lastEntries(ending.slice(ending.indexOf(bucket)))
+        }
+        yield* this.projectBucket(bucket, lastEntries)
+      }
     }
   })
 

@@ -47,7 +47,21 @@ export class BucketIndex {
     else bucket.byId.splice(lowerBound(bucket.byId, isBefore), 0, entry)
   }
 
-  select(range: BucketRange, selection: BucketSelection): ReadonlyArray<FeedEntry> {
+  /** The entries of as many ranges, from the first on, as fit together. */
+  selectAll(ranges: ReadonlyArray<BucketRange>, selection: BucketSelection): ReadonlyArray<ReadonlyArray<FeedEntry>> {
+    const { maxTotalBytes = Number.POSITIVE_INFINITY } = selection
+    const found: Array<ReadonlyArray<FeedEntry>> = []
+    let total = 0
+    for (const range of ranges) {
+      const entries = this.#select(range, selection)
+      total += entries.reduce((sum, { entry }) => sum + entryBytes(entry), 0)
+      if (found.length > 0 && total > maxTotalBytes) break
+      found.push(entries)
+    }
+    return found
+  }
+
+  #select(range: BucketRange, selection: BucketSelection): ReadonlyArray<FeedEntry> {
     const newest = selection.order === "newest"
     // Which entries fit is known when those of all events are in order: bytes counted before would leave out one between.
     const some = { maxEntries: selection.maxEntries, maxBytes: Number.POSITIVE_INFINITY }

@@ -57,7 +57,7 @@ export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
   bucket: (storeId, ranges, selection) =>
     Effect.sync(() => {
       const feed = state.feeds.get(storeId)
-      return ranges.map((range) => copiesOf(feed?.buckets.select(range, selection) ?? []))
+      return feed === undefined ? ranges.map(() => []) : feed.buckets.selectAll(ranges, selection).map(copiesOf)
     }),
   bucketBounds: (storeId, ranges) =>
     Effect.sync(() => {

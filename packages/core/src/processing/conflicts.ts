@@ -7,25 +7,41 @@ import { defaultLimits } from "../wire/limits.ts"
 
 type Entry = EventJournal.Entry
 
-/** Bytes of the conflicts of one event and primary key that are looked up for a page: those of a page. */
-const maxConflictBytes = defaultLimits.maxPageBytes
+/** Bytes of the conflicts of one event and primary key that are looked up: those of a page. */
+const maxBucketBytes = defaultLimits.maxPageBytes
 
 /** What conflicts are looked for. */
 export interface ConflictOptions {
+  /** The place in the page of the first entry whose conflicts are wanted. */
+  readonly from: number
   /** How many conflicts an entry has at most: those with the greatest ids. */
   readonly maxConflicts: number
+  /** Bytes of what is looked up and held at the same time, unless it is for a single event and primary key. */
+  readonly maxBytes: number
+  /** Pairs of an event and a primary key that are looked up at the same time. */
+  readonly maxRanges: number
   /** No entry below the page has a greater id than this; `undefined`: nothing is known of them. */
   readonly greatestBelow: EventJournal.EntryId | undefined
   /** Whether the event's conflicts matter to anybody. */
   readonly isHandled: (event: string) => boolean
 }
 
+/** The conflicts of some entries of a page. */
+export interface FoundConflicts {
+  /** Those of each entry from `from` on, as far as they could be held at the same time: of one entry at least. */
+  readonly conflicts: ReadonlyArray<ReadonlyArray<Entry>>
+  /** How many pairs of an event and a primary key were looked up. */
+  readonly ranges: number
+}
+
 /** The entries of one event and primary key that may be conflicts, in id order. */
 interface Bucket {
   readonly event: string
   readonly primaryKey: string
-  /** The least id of the page's entries: only a greater one can conflict with any of them. */
+  /** The least id of the entries whose conflicts are wanted: only a greater one can conflict with any of them. */
   leastId: EventJournal.EntryId
+  /** Whether all candidates are known. */
+  isFilled: boolean
   readonly candidates: Array<Entry>
 }
 
@@ -44,30 +60,47 @@ const placeOf = (entries: ReadonlyArray<Entry>, id: EventJournal.EntryId): numbe
   return low
 }
 
-/** The buckets of a page, by event and primary key. */
-const bucketsOf = (entries: ReadonlyArray<FeedEntry>): Map<string, Map<string, Bucket>> => {
-  const buckets = new Map<string, Map<string, Bucket>>()
-  for (const { entry } of entries) {
-    const { event, id, primaryKey } = entry
-    const ofEvent = buckets.get(event) ?? new Map<string, Bucket>()
-    buckets.set(event, ofEvent)
-    const bucket = ofEvent.get(primaryKey)
-    if (bucket === undefined) ofEvent.set(primaryKey, { event, primaryKey, leastId: id, candidates: [] })
-    else if (isLess(id, bucket.leastId)) bucket.leastId = id
+/** Buckets, in the order in which entries first need them. */
+class Buckets {
+  readonly all: Array<Bucket> = []
+  readonly #byEvent = new Map<string, Map<string, Bucket>>()
+
+  constructor(entries: ReadonlyArray<FeedEntry>) {
+    for (const { entry } of entries) this.#want(entry)
   }
-  return buckets
+
+  of({ event, primaryKey }: Entry): Bucket | undefined {
+    return this.#byEvent.get(event)?.get(primaryKey)
+  }
+
+  #want(entry: Entry): void {
+    const { event, id, primaryKey } = entry
+    const known = this.of(entry)
+    if (known !== undefined) {
+      if (isLess(id, known.leastId)) known.leastId = id
+      return
+    }
+    const bucket = { event, primaryKey, leastId: id, isFilled: true, candidates: [] }
+    const ofEvent = this.#byEvent.get(event)
+    if (ofEvent === undefined) this.#byEvent.set(event, new Map([[primaryKey, bucket]]))
+    else ofEvent.set(primaryKey, bucket)
+    this.all.push(bucket)
+  }
 }
 
-/** Fills each bucket with the feed's entries below the page, so that the page's own can't use up the limit. */
+/**
+ * Fills buckets with the feed's entries below the page, so that the page's own can't use up the limit: as many as fit, the
+ * first ones. Returns how many it filled.
+ */
 const fill = Effect.fnUntraced(function* (
   feeds: FeedStore["Service"],
   storeId: StoreId,
   buckets: ReadonlyArray<Bucket>,
-  pageStart: number,
-  maxEntries: number
-) {
-  if (pageStart === 1 || buckets.length === 0 || maxEntries === 0) return
-  const ranges = buckets.map(
+  { maxBytes, maxConflicts, maxRanges, pageStart }: ConflictOptions & { readonly pageStart: number }
+): Effect.fn.Return<number, StorageError> {
+  if (pageStart === 1 || buckets.length === 0 || maxConflicts === 0) return 0
+  for (const bucket of buckets) bucket.isFilled = false
+  const ranges = buckets.slice(0, maxRanges).map(
     ({ event, leastId, primaryKey }): BucketRange => ({
       events: [event],
       primaryKey,
@@ -77,36 +110,58 @@ const fill = Effect.fnUntraced(function* (
       replayableOnly: true
     })
   )
-  const found = yield* feeds.bucket(storeId, ranges, { order: "newest", maxEntries, maxBytes: maxConflictBytes })
-  for (const [index, { candidates }] of buckets.entries()) {
-    candidates.push(...(found[index] ?? []).map(({ entry }) => entry).reverse())
+  const found = yield* feeds.bucket(storeId, ranges, {
+    order: "newest",
+    maxEntries: maxConflicts,
+    maxBytes: maxBucketBytes,
+    maxTotalBytes: maxBytes
+  })
+  for (const [index, entries] of found.entries()) {
+    const bucket = buckets[index]!
+    bucket.isFilled = true
+    bucket.candidates.push(...entries.map(({ entry }) => entry).reverse())
   }
+  return found.length
 })
 
 /**
- * The conflicts of each entry of a page, in the page's order: the replayable entries of the same event and primary key
- * with a lower sequence and a greater id, in id order, and of those the newest: `maxConflicts`, and of what lies below the
- * page no more bytes than a page holds. One query for the whole page, and none where all ids are greater than those below.
+ * The conflicts of entries of a page, in the page's order: the replayable entries of the same event and primary key with a
+ * lower sequence and a greater id, in id order, and of those the newest: `maxConflicts`, and of what lies below the page no
+ * more bytes of each event and primary key than a page holds. One query where all of them can be held at the same time, and
+ * none where all ids are greater than those below; else those of the first entries, and the rest is asked for again.
  */
 export const conflictsOf = Effect.fnUntraced(function* (
   feeds: FeedStore["Service"],
   storeId: StoreId,
   page: ReadonlyArray<FeedEntry>,
-  { greatestBelow, isHandled, maxConflicts }: ConflictOptions
-): Effect.fn.Return<ReadonlyArray<ReadonlyArray<Entry>>, StorageError> {
+  options: ConflictOptions
+): Effect.fn.Return<FoundConflicts, StorageError> {
+  const { from, greatestBelow, isHandled, maxConflicts } = options
   const matters = ({ entry, transportOnly }: FeedEntry) => !transportOnly && isHandled(entry.event)
-  const buckets = bucketsOf(page.filter(matters))
-  const mayConflict = ({ leastId }: Bucket) => greatestBelow === undefined || isLess(leastId, greatestBelow)
-  const inDoubt = Array.from(buckets.values()).flatMap((ofEvent) => Array.from(ofEvent.values()).filter(mayConflict))
-  yield* fill(feeds, storeId, inDoubt, page[0]?.remoteSequence ?? 1, maxConflicts)
+  const wanted = page.slice(from)
+  const buckets = new Buckets(wanted.filter(matters))
+  const inDoubt = buckets.all.filter(({ leastId }) => greatestBelow === undefined || isLess(leastId, greatestBelow))
+  const pageStart = page[0]?.remoteSequence ?? 1
+  const ranges = yield* fill(feeds, storeId, inDoubt, { ...options, pageStart })
 
-  return page.map((feedEntry) => {
-    const { entry } = feedEntry
-    const candidates = buckets.get(entry.event)?.get(entry.primaryKey)?.candidates
-    if (candidates === undefined || !matters(feedEntry)) return []
+  /** Makes an entry a candidate for those behind it, and returns its own conflicts. */
+  const pass = (bucket: Bucket, entry: Entry): ReadonlyArray<Entry> => {
+    const { candidates } = bucket
     const place = placeOf(candidates, entry.id)
     const conflicts = candidates.slice(Math.max(place, candidates.length - maxConflicts))
     candidates.splice(place, 0, entry)
     return conflicts
-  })
+  }
+
+  for (const feedEntry of page.slice(0, from).filter(matters)) {
+    const bucket = buckets.of(feedEntry.entry)
+    if (bucket !== undefined) pass(bucket, feedEntry.entry)
+  }
+  const conflicts: Array<ReadonlyArray<Entry>> = []
+  for (const feedEntry of wanted) {
+    const bucket = matters(feedEntry) ? buckets.of(feedEntry.entry) : undefined
+    if (bucket?.isFilled === false) break
+    conflicts.push(bucket === undefined ? [] : pass(bucket, feedEntry.entry))
+  }
+  return { conflicts, ranges }
 })

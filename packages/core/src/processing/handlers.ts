@@ -58,16 +58,26 @@ export interface Run {
   readonly settle: Effect.Effect<void>
 }
 
+/** How long a handler may run, in milliseconds, before it counts as slow: longer than any that only computes should. */
+const slowMillis = 100
+
+/** What a handler runs in. */
+export interface HandlerCall<E> {
+  readonly storeId: StoreId
+  readonly contain: Contain<E>
+  /** Done when the handler, or what it is to be told of, took longer than 100 ms: others needn't wait for it. */
+  readonly slow: Effect.Effect<void>
+}
+
 /** The registered handlers, ready to run. */
 export interface Handlers {
   /** Whether the event has a handler. */
   readonly has: (event: string) => boolean
   /** Runs the handler of an entry, if its event has one. Fails only where what contains it does. */
   readonly run: <E>(
-    storeId: StoreId,
     entry: FeedEntry,
     conflicts: ReadonlyArray<EventJournal.Entry>,
-    contain: Contain<E>
+    call: HandlerCall<E>
   ) => Effect.Effect<Run, E>
   /** How many handlers failed so far. */
   readonly failures: () => number
@@ -152,10 +162,19 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
       }))
     )
 
-  const giveUp = Effect.raceFirst(
-    Effect.as(Deferred.await(abandon), "Abandoned" as const),
-    Effect.as(Effect.sleep(handlerTimeout), "TimedOut" as const)
-  )
+  const untilTimeIsUp = (slow: Effect.Effect<void>): Effect.Effect<void> =>
+    handlerTimeout <= slowMillis
+      ? Effect.sleep(handlerTimeout)
+      : Effect.sleep(slowMillis).pipe(Effect.andThen(slow), Effect.andThen(Effect.sleep(handlerTimeout - slowMillis)))
+
+  /** When nobody waits for the app any longer. It begins only where something didn't end at once. */
+  const giveUp = (slow: Effect.Effect<void>) =>
+    Effect.suspend(() =>
+      Effect.raceFirst(
+        Effect.as(Deferred.await(abandon), "Abandoned" as const),
+        Effect.as(untilTimeIsUp(slow), "TimedOut" as const)
+      )
+    )
 
   const fail = (storeId: StoreId, { author, entry, remoteSequence }: FeedEntry, cause: Cause.Cause<unknown>) => {
     const error = Cause.squash(cause)
@@ -172,17 +191,24 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
     )
   }
 
-  const invalidate = (entry: EventJournal.Entry): Effect.Effect<void> => {
+  const invalidate = (entry: EventJournal.Entry, slow: Effect.Effect<void>): Effect.Effect<void> => {
     if (!Object.hasOwn(registry.reactivityKeys, entry.event)) return Effect.void
     const keys = registry.reactivityKeys[entry.event] ?? []
-    return Effect.forEach(keys, (key) => reactivity.invalidate({ [key]: [entry.primaryKey] }), { discard: true }).pipe(
-      Effect.catchCause((cause) => quota.log(Effect.logError("A reactivity listener failed", cause)))
-    )
+    const told = Effect.forEach(keys, (key) => reactivity.invalidate({ [key]: [entry.primaryKey] }), { discard: true })
+    return Effect.flatMap(runDetached(told, giveUp(slow)), (detached) => {
+      if (detached._tag === "GaveUp") return quota.log(Effect.logError("A reactivity listener did not end in time"))
+      const { exit } = detached
+      return Exit.isFailure(exit) ? quota.log(Effect.logError("A reactivity listener failed", exit.cause)) : Effect.void
+    })
   }
 
-  const done = (storeId: StoreId, feedEntry: FeedEntry, exit: Exit.Exit<unknown, unknown>): Run => ({
+  const done = (
+    feedEntry: FeedEntry,
+    exit: Exit.Exit<unknown, unknown>,
+    { slow, storeId }: HandlerCall<unknown>
+  ): Run => ({
     outcome: "Done",
-    settle: Exit.isFailure(exit) ? fail(storeId, feedEntry, exit.cause) : invalidate(feedEntry.entry)
+    settle: Exit.isFailure(exit) ? fail(storeId, feedEntry, exit.cause) : invalidate(feedEntry.entry, slow)
   })
 
   const leftBehind = (storeId: StoreId, feedEntry: FeedEntry, outcome: "Abandoned" | "TimedOut"): Run => {
@@ -193,14 +219,14 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
 
   return {
     has: (event) => registry.handlers.has(event),
-    run: (storeId, feedEntry, conflicts, contain) => {
+    run: (feedEntry, conflicts, call) => {
       const handler = registry.handlers.get(feedEntry.entry.event)
       if (handler === undefined) return Effect.succeed(passed)
-      const work = contain(invoke(handler, storeId, feedEntry, conflicts))
-      return Effect.flatMap(runDetached(work, giveUp), (detached) =>
+      const work = call.contain(invoke(handler, call.storeId, feedEntry, conflicts))
+      return Effect.flatMap(runDetached(work, giveUp(call.slow)), (detached) =>
         detached._tag === "Done"
-          ? Effect.map(detached.exit, (exit) => done(storeId, feedEntry, exit))
-          : Effect.succeed(leftBehind(storeId, feedEntry, detached.reason))
+          ? Effect.map(detached.exit, (exit) => done(feedEntry, exit, call))
+          : Effect.succeed(leftBehind(call.storeId, feedEntry, detached.reason))
       )
     },
     failures: () => failures

@@ -1,13 +1,11 @@
 import { Effect, type Scope, Stream } from "effect"
-import type { FeedPage } from "../backend/FeedStore.ts"
 import type { StoreErasedError } from "../backend/StorageError.ts"
-import type { StoreId } from "../backend/StoreId.ts"
 import type { Lease, LeaseLostError } from "../backend/StoreProgress.ts"
 import type { ActiveStore } from "./activeStore.ts"
 import type { Environment } from "./environment.ts"
 import { type Patiently, untilAnswered } from "./outage.ts"
 import { PassedIds } from "./PassedIds.ts"
-import { lastOf } from "./page.ts"
+import { type Holding, Page } from "./page.ts"
 import { processPage } from "./processPage.ts"
 import type { Turn } from "./turns.ts"
 
@@ -37,22 +35,20 @@ const waitForMore = (environment: Environment, store: ActiveStore, turn: Turn): 
     return isNudged
   })
 
-/** The page behind the cursor; `undefined` when the feed went backwards, which stops the store. */
+/** The page behind the cursor, and the head; `undefined` when the feed went backwards, which stops the store. */
 const readOn = Effect.fnUntraced(function* (
-  { feeds, options, stopped }: Environment,
-  storeId: StoreId,
-  cursor: number,
-  patiently: Patiently
-): Effect.fn.Return<FeedPage | undefined, StoreErasedError> {
-  const page = yield* patiently(feeds.read(storeId, cursor + 1, options.pageLimits))
-  if (cursor > page.head) {
-    yield* stopped.add({ storeId, cursor, head: page.head })
+  { environment: { feeds, options, stopped }, patiently, storeId }: Holding,
+  cursor: number
+): Effect.fn.Return<{ readonly page: Page; readonly head: number } | undefined, StoreErasedError> {
+  const { entries, head } = yield* patiently(feeds.read(storeId, cursor + 1, options.pageLimits))
+  if (cursor > head) {
+    yield* stopped.add({ storeId, cursor, head })
     return undefined
   }
-  if (page.entries.length === 0 && cursor < page.head) {
-    return yield* Effect.die(new Error(`The page after ${cursor} is empty, but the head is ${page.head}`))
+  if (entries.length === 0 && cursor < head) {
+    return yield* Effect.die(new Error(`The page after ${cursor} is empty, but the head is ${head}`))
   }
-  return page
+  return { page: new Page(entries), head }
 })
 
 /** Processes a store page by page, for as long as there is something to do; other stores have their turns in between. */
@@ -65,20 +61,24 @@ export const hold = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Held, LeaseLostError | StoreErasedError, Scope.Scope> {
   const { storeId } = store
   const ids = new PassedIds(environment.feeds, storeId)
+  const holding: Holding = { environment, storeId, lease, turn, ids, patiently, timedOut: new Map() }
   let cursor = lease.cursor
   let isListening = false
   if (environment.stopped.holds(storeId, cursor)) return "Stopped"
   while (true) {
     store.quiet()
-    const page = yield* readOn(environment, storeId, cursor, patiently)
-    if (page === undefined) return "Stopped"
-    if (page.entries.length > 0) {
-      yield* processPage(environment, storeId, lease, ids, page.entries, patiently)
-      cursor = lastOf(page.entries)
+    // A slow handler may have ended it.
+    yield* turn.begin
+    const next = yield* readOn(holding, cursor)
+    if (next === undefined) return "Stopped"
+    const { head, page } = next
+    if (page.hasMore) {
+      yield* processPage(holding, page)
+      cursor = page.reached
       // Handlers and a backend that answer at once would never let a timer or a socket have its turn.
       yield* Effect.yieldNow
     }
-    if (cursor < page.head) {
+    if (cursor < head) {
       yield* Effect.andThen(turn.end, turn.begin)
       continue
     }

@@ -14,7 +14,14 @@ export interface ProcessingOptions {
   readonly pageLimits?: PageLimits | undefined
   /** Conflicts that a handler is given, the newest ones. @default 100 */
   readonly maxConflicts?: number | undefined
-  /** Stores that are processed at the same time; the others take turns, a page each. @default 64 */
+  /** Bytes of the conflicts that are held at the same time for a page. @default 8 MiB */
+  readonly maxConflictBytes?: number | undefined
+  /** What stores whose handlers are slow may keep of their pages meanwhile, all together. @default 64 MiB */
+  readonly maxPausedBytes?: number | undefined
+  /**
+   * Stores that are processed at the same time; the others take turns, a page each. One whose handler takes longer than
+   * 100 ms doesn't count until the handler is done. @default 64
+   */
   readonly maxStores?: number | undefined
   /** How long a store's lease is kept after its last entry. @default 2 seconds */
   readonly linger?: Duration.Input | undefined
@@ -48,6 +55,8 @@ export interface ResolvedProcessingOptions {
   readonly sweepInterval: number
   readonly pageLimits: PageLimits
   readonly maxConflicts: number
+  readonly maxConflictBytes: number
+  readonly maxPausedBytes: number
   readonly maxStores: number
   readonly linger: number
   readonly leaseRetry: RetryMillis
@@ -73,6 +82,8 @@ export const resolveProcessingOptions = (options: ProcessingOptions): ResolvedPr
   sweepInterval: millis(options.sweepInterval, 30_000),
   pageLimits: options.pageLimits ?? { maxEntries: defaultLimits.maxPageEntries, maxBytes: defaultLimits.maxPageBytes },
   maxConflicts: options.maxConflicts ?? defaultLimits.maxConflicts,
+  maxConflictBytes: options.maxConflictBytes ?? defaultLimits.maxConflictBytes,
+  maxPausedBytes: options.maxPausedBytes ?? defaultLimits.maxPausedBytes,
   maxStores: options.maxStores ?? 64,
   linger: millis(options.linger, 2_000),
   leaseRetry: retryMillis(options.leaseRetry, 50, 2_000),

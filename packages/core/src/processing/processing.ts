@@ -66,7 +66,7 @@ const make = Effect.fnUntraced(function* (given: ProcessingOptions) {
     progress: yield* StoreProgress,
     handlers,
     options,
-    turns: makeTurns(options.maxStores),
+    turns: makeTurns(options.maxStores, options.maxPausedBytes),
     arrivals: makeArrivals(),
     stopped: makeStoppedStores(options.onFeedMismatch),
     counts: { processed: 0 }

@@ -1,12 +1,10 @@
 import { Clock, Effect, Metric } from "effect"
 import type { FeedEntry } from "../backend/FeedStore.ts"
-import type { Lease, LeaseLostError } from "../backend/StoreProgress.ts"
+import type { LeaseLostError } from "../backend/StoreProgress.ts"
 import { runDetached } from "../containment/runDetached.ts"
-import type { Environment } from "./environment.ts"
 import { passed, type Run } from "./handlers.ts"
 import { processedEntries } from "./metrics.ts"
-import type { Patiently } from "./outage.ts"
-import type { Page } from "./page.ts"
+import type { Holding, Page } from "./page.ts"
 
 /** How long handlers run before the cursor is moved in the middle of a page: what a crash repeats at most. */
 const saveInterval = 1_000
@@ -18,19 +16,20 @@ const saveInterval = 1_000
 const maxBusyMillis = 10
 
 /**
- * Runs the handlers of a page, in order, and moves the cursor behind it. An interruption lets the running handler end, and
- * then moves the cursor as far as the page was done.
+ * Runs the handlers of a part of a page, in order, and moves the cursor behind it. An interruption lets the running handler
+ * end, and then moves the cursor as far as the part was done.
+ *
+ * @param slow what is done when a handler is slow: it may let go of the page, which then ends here, and end the turn
  */
 export const processInSteps = Effect.fnUntraced(function* (
-  environment: Environment,
-  { conflicts, entries, storeId }: Page,
-  { advance }: Lease,
-  patiently: Patiently
+  { environment, lease: { advance }, patiently, storeId, turn }: Holding,
+  page: Page,
+  slow: Effect.Effect<void>
 ): Effect.fn.Return<void, LeaseLostError> {
   const { arrivals, counts, handlers, options } = environment
   const clock = yield* Clock.Clock
-  let done = 0
-  let saved = 0
+  const call = { storeId, contain: Effect.exit, slow }
+  let saved = page.reached
   let savedAt = clock.currentTimeMillisUnsafe()
   let yieldedAt = savedAt
 
@@ -38,19 +37,20 @@ export const processInSteps = Effect.fnUntraced(function* (
     outcome === "Abandoned"
       ? Effect.void
       : Effect.map(settle, () => {
-          done = remoteSequence
+          page.reached = remoteSequence
           counts.processed++
         })
 
   const runEntry = (entry: FeedEntry, index: number) =>
     entry.transportOnly
       ? settle(entry, passed)
-      : Effect.flatMap(handlers.run(storeId, entry, conflicts[index] ?? [], Effect.exit), (run) => settle(entry, run))
+      : Effect.flatMap(handlers.run(entry, page.conflictsAt(index), call), (run) => settle(entry, run))
 
   const save = Effect.suspend(() => {
-    const reached = done
+    const { reached } = page
+    if (reached === saved) return Effect.void
     return patiently(advance(reached)).pipe(
-      Effect.andThen(Metric.update(processedEntries, entries.filter(isBetween(saved, reached)).length)),
+      Effect.andThen(Metric.update(processedEntries, reached - saved)),
       Effect.andThen(
         Effect.sync(() => {
           saved = reached
@@ -62,12 +62,14 @@ export const processInSteps = Effect.fnUntraced(function* (
   })
 
   const saveBeforeLeaving = Effect.suspend(() =>
-    done > saved ? runDetached(advance(done), Effect.sleep(options.shutdownTimeout)) : Effect.void
+    page.reached > saved ? runDetached(advance(page.reached), Effect.sleep(options.shutdownTimeout)) : Effect.void
   )
 
   yield* Effect.gen(function* () {
-    for (const [index, feedEntry] of entries.entries()) {
-      yield* Effect.uninterruptible(runEntry(feedEntry, index))
+    for (let index = page.start; index < page.end; index++) {
+      yield* Effect.uninterruptible(runEntry(page.entries[index]!, index))
+      // What was done is not to wait for others' turns.
+      if (!turn.isHeld()) yield* Effect.andThen(save, turn.begin)
       const now = clock.currentTimeMillisUnsafe()
       if (now - savedAt >= saveInterval) yield* save
       if (now - yieldedAt >= maxBusyMillis) {
@@ -75,11 +77,6 @@ export const processInSteps = Effect.fnUntraced(function* (
         yieldedAt = clock.currentTimeMillisUnsafe()
       }
     }
-    if (done > saved) yield* save
+    yield* save
   }).pipe(Effect.onInterrupt(() => saveBeforeLeaving))
 })
-
-const isBetween =
-  (after: number, upTo: number) =>
-  ({ remoteSequence }: FeedEntry): boolean =>
-    remoteSequence > after && remoteSequence <= upTo

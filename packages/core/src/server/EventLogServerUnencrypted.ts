@@ -235,7 +235,8 @@ const pageLimitsOf = (limits: Limits): PageLimits => ({
 /** Feeds, appends, handlers and connections, wired: a commit tells processing to look. */
 const layerRooms = (options: ResolvedOptions) => {
   const pageLimits = pageLimitsOf(options.limits)
-  const processing = layerProcessing({ ...options, pageLimits, maxConflicts: options.limits.maxConflicts })
+  const { maxConflictBytes, maxConflicts, maxPausedBytes } = options.limits
+  const processing = layerProcessing({ ...options, pageLimits, maxConflicts, maxConflictBytes, maxPausedBytes })
   const compaction = layerCompaction({
     page: pageLimits,
     bucket: { maxEntries: options.limits.maxBucketEntries, maxBytes: options.limits.maxBucketBytes },

@@ -88,6 +88,16 @@ export interface Limits {
   readonly maxPageBytes: number
   /** Conflicts that a handler is given, the newest ones. @default 100 */
   readonly maxConflicts: number
+  /**
+   * Bytes of the conflicts that are looked up and held at the same time for a page of one store, unless those of a single
+   * entry are more. A page with more is handled in parts. @default 8 MiB
+   */
+  readonly maxConflictBytes: number
+  /**
+   * What stores whose handlers are slow may keep of their pages meanwhile, all together, in bytes with what the objects
+   * cost (512 an entry). Beyond it a store reads its page again when its handler is done. @default 64 MiB
+   */
+  readonly maxPausedBytes: number
   /** Entries of one bucket (a compaction group and primary key); one with more is compacted in steps. @default 10_000 */
   readonly maxBucketEntries: number
   /** Bytes of one bucket; one with more is compacted in steps. @default 16 MiB */
@@ -161,6 +171,8 @@ export const defaultLimits: Limits = {
   maxPageEntries: 512,
   maxPageBytes: 256 * KiB,
   maxConflicts: 100,
+  maxConflictBytes: 8 * MiB,
+  maxPausedBytes: 64 * MiB,
   maxBucketEntries: 10_000,
   maxBucketBytes: 16 * MiB,
   maxRpcBatchEntries: 100_000,

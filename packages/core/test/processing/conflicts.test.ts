@@ -8,6 +8,7 @@ import { makeFeedStore } from "../../src/memory/feedStore.ts"
 import { makeFeedState } from "../../src/memory/MemoryState.ts"
 import { conflictsOf } from "../../src/processing/conflicts.ts"
 import { PassedIds } from "../../src/processing/PassedIds.ts"
+import { entryBytes } from "../../src/wire/limits.ts"
 import { freshStoreId, scaled } from "./harness.ts"
 
 interface Step {
@@ -20,7 +21,7 @@ interface Step {
 
 const step = fc.record({
   event: fc.constantFrom("Set", "Cleared", "Unhandled"),
-  primaryKey: fc.constantFrom("a", "b"),
+  primaryKey: fc.constantFrom("a", "b", "c"),
   rank: fc.nat(40),
   transportOnly: fc.boolean()
 })
@@ -56,8 +57,13 @@ const naive = (feed: ReadonlyArray<FeedEntry>, of: FeedEntry, maxConflicts: numb
 
 const limits = (maxEntries: number) => ({ maxEntries, maxBytes: 1_000_000 })
 
-/** Reads on, page by page, whenever it is asked to. */
-const pageThrough = Effect.fnUntraced(function* (feeds: FeedStore["Service"], pageSize: number, maxConflicts: number) {
+/** Reads on, page by page and part by part, whenever it is asked to. */
+const pageThrough = Effect.fnUntraced(function* (
+  feeds: FeedStore["Service"],
+  pageSize: number,
+  maxConflicts: number,
+  maxBytes = 1_000_000
+) {
   const storeId = freshStoreId()
   const ids = new PassedIds(feeds, storeId)
   const found: Array<ReadonlyArray<string>> = []
@@ -68,10 +74,16 @@ const pageThrough = Effect.fnUntraced(function* (feeds: FeedStore["Service"], pa
         const { entries } = yield* feeds.read(storeId, found.length + 1, limits(pageSize))
         if (entries.length === 0) return found
         const greatestBelow = yield* ids.greatest
-        const conflicts = yield* conflictsOf(feeds, storeId, entries, { maxConflicts, greatestBelow, isHandled })
+        let maxRanges = Number.POSITIVE_INFINITY
+        for (let from = 0; from < entries.length; ) {
+          const options = { from, maxBytes, maxRanges, maxConflicts, greatestBelow, isHandled }
+          const { conflicts, ranges } = yield* conflictsOf(feeds, storeId, entries, options)
+          expect(conflicts.length).toBeGreaterThan(0)
+          found.push(...conflicts.map((ofEntry) => ofEntry.map(({ idString }) => idString)))
+          from += conflicts.length
+          maxRanges = 2 * ranges
+        }
         ids.pass(entries)
-        expect(conflicts).toHaveLength(entries.length)
-        found.push(...conflicts.map((ofEntry) => ofEntry.map(({ idString }) => idString)))
       }
     })
   }
@@ -86,11 +98,13 @@ describe("conflicts", () => {
           fc.integer({ min: 1, max: 10 }),
           fc.nat(6),
           fc.integer({ min: 1, max: 40 }),
-          (steps, pageSize, maxConflicts, appendSize) =>
+          // An entry weighs four bytes or more.
+          fc.integer({ min: 1, max: 60 }),
+          (steps, pageSize, maxConflicts, appendSize, maxBytes) =>
             Effect.runPromise(
               Effect.gen(function* () {
                 const feeds = makeFeedStore(makeFeedState())
-                const { read, storeId } = yield* pageThrough(feeds, pageSize, maxConflicts)
+                const { read, storeId } = yield* pageThrough(feeds, pageSize, maxConflicts, maxBytes)
                 for (let from = 0; from < steps.length; from += appendSize) {
                   yield* feeds.append(storeId, steps.slice(from, from + appendSize).map(recordOf))
                   yield* read
@@ -103,6 +117,35 @@ describe("conflicts", () => {
         { numRuns: scaled(300, 10_000) }
       )
     )
+  )
+
+  it.effect("are held a part of a page at a time where they are more than may be held", () =>
+    Effect.gen(function* () {
+      const feeds = makeFeedStore(makeFeedState())
+      const held: Array<number> = []
+      const asked: Array<number> = []
+      const counting: FeedStore["Service"] = {
+        ...feeds,
+        bucket: (storeId, ranges, selection) =>
+          Effect.tap(feeds.bucket(storeId, ranges, selection), (found) =>
+            Effect.sync(() => {
+              asked.push(ranges.length)
+              held.push(found.flat().reduce((sum, { entry }) => sum + entryBytes(entry), 0))
+            })
+          )
+      }
+      const keys = Array.from({ length: 100 }, (_, index) => `key ${100 + index}`)
+      const stepsOf = (rank: number) =>
+        keys.map((primaryKey) => ({ event: "Set", primaryKey, rank, transportOnly: false }))
+      const { read, storeId } = yield* pageThrough(counting, 100, 5, 100)
+      yield* feeds.append(storeId, stepsOf(2).map(recordOf))
+      yield* feeds.append(storeId, stepsOf(1).map(recordOf))
+      const found = yield* read
+      expect(found.slice(100).map((conflicts) => conflicts.length)).toEqual(keys.map(() => 1))
+      // Each weighs ten bytes.
+      expect(held).toEqual(Array.from({ length: 10 }, () => 100))
+      expect(asked).toEqual([100, 20, 20, 20, 20, 20, 20, 20, 20, 10])
+    })
   )
 
   it.effect("are asked for once a page, and not for the first one", () =>

@@ -64,6 +64,21 @@ const take = (places: ReadonlyArray<Place>, { maxBytes, maxEntries, order }: Buc
   return end === -1 ? sorted : sorted.slice(0, end)
 }
 
+/** The places of as many ranges, from the first on, as fit together. */
+const takeRanges = (
+  found: ReadonlyArray<ReadonlyArray<Place>>,
+  selection: BucketSelection
+): ReadonlyArray<ReadonlyArray<Place>> => {
+  const { maxTotalBytes = Number.POSITIVE_INFINITY } = selection
+  const ranges = found.map((places) => take(places, selection))
+  let total = 0
+  const end = ranges.findIndex((places, index) => {
+    total += places.reduce((sum, { bytes }) => sum + bytes, 0)
+    return index > 0 && total > maxTotalBytes
+  })
+  return end === -1 ? ranges : ranges.slice(0, end)
+}
+
 /** Entries that a statement fetches at most. */
 const maxFetched = 1_000
 
@@ -96,7 +111,7 @@ export const bucket = Effect.fnUntraced(function* (
   selection: BucketSelection
 ): Effect.fn.Return<ReadonlyArray<ReadonlyArray<FeedEntry>>, StorageError> {
   const found = yield* findInRanges(database, operation, ranges, findPlaces(database, storeId, selection), toPlace)
-  const taken = found.map((places) => take(places, selection))
+  const taken = takeRanges(found, selection)
   const sequences = new Set(taken.flatMap((places) => places.map(({ sequence }) => sequence)))
   const entries = yield* fetchEntries(database, storeId, Array.from(sequences))
   // An erasure may have come in between.

@@ -101,10 +101,14 @@ local function backwards(key, digest, range, visit, isEnough)
 end
 `
 
-/** Selects the entries of ranges, and answers for each a list of sequences and stored bytes, by turns. */
+/**
+ * Selects the entries of ranges, and answers for each a list of sequences and stored bytes, by turns: for as many, from
+ * the first on, as fit `maxTotalBytes`. The first comes whatever its size where `always` is 1.
+ */
 export const bucketScript = script(`${prelude}
 local feed, buckets = unpack(KEYS)
 local order, maxEntries, maxBytes = nextArgument(), tonumber(nextArgument()), tonumber(nextArgument())
+local maxTotalBytes, always = tonumber(nextArgument()), nextArgument() == '1'
 
 local function isNewer(a, b) return isGreater(a.id, b.id) end
 local function isEarlier(a, b) return a.sequence < b.sequence end
@@ -146,21 +150,32 @@ local function select(range)
   return all
 end
 
-local function load(selected)
+-- The rows of a range and what they weigh; no rows where they don't fit.
+local function load(selected, room)
   local rows, bytes = {}, 0
   for i, entry in ipairs(selected) do
     local id = string.format('%d-0', entry.sequence)
     local body = redis.call('XRANGE', feed, id, id)[1][2][2]
-    bytes = bytes + struct.unpack('>I4', body)
-    if i > 1 and bytes > maxBytes then break end
+    local size = struct.unpack('>I4', body)
+    if i > 1 and bytes + size > maxBytes then break end
+    bytes = bytes + size
+    if bytes > room then return nil end
     rows[#rows + 1] = entry.sequence
     rows[#rows + 1] = body
   end
-  return rows
+  return rows, bytes
 end
 
 local reply = {}
-while position <= #ARGV do reply[#reply + 1] = load(select(nextRange())) end
+local room = maxTotalBytes
+while position <= #ARGV do
+  local comes = always and #reply == 0
+  if room < 0 and not comes then break end
+  local rows, bytes = load(select(nextRange()), comes and math.huge or room)
+  if not rows then break end
+  room = room - bytes
+  reply[#reply + 1] = rows
+end
 return reply
 `)
 

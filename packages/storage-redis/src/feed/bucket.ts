@@ -28,20 +28,28 @@ const argumentsOf = ({
   ]
 }
 
-/** Asks a script for all ranges, some at a time; answers what it says of each. */
+/** Asks a script for some ranges; returns what it says of each. */
 const ask = async (
   { redis }: RedisNode,
   script: Script,
   keys: ReadonlyArray<string>,
   options: ReadonlyArray<Argument>,
   ranges: ReadonlyArray<BucketRange>
-): Promise<ReadonlyArray<ReadonlyArray<unknown>>> => {
-  const replies: Array<ReadonlyArray<unknown>> = []
-  for (let from = 0; from < ranges.length; from += maxRanges) {
-    const asked = ranges.slice(from, from + maxRanges).flatMap(argumentsOf)
-    replies.push(...((await run(redis, script, keys, [...options, ...asked])) as typeof replies))
-  }
-  return replies
+): Promise<ReadonlyArray<ReadonlyArray<unknown>>> =>
+  (await run(redis, script, keys, [...options, ...ranges.flatMap(argumentsOf)])) as ReadonlyArray<
+    ReadonlyArray<unknown>
+  >
+
+/** The ranges, some at a time. */
+function* partsOf(ranges: ReadonlyArray<BucketRange>): Generator<ReadonlyArray<BucketRange>> {
+  for (let from = 0; from < ranges.length; from += maxRanges) yield ranges.slice(from, from + maxRanges)
+}
+
+/** The bytes of a reply's entries, which each stored one begins with. */
+const bytesOf = (reply: ReadonlyArray<unknown>): number => {
+  let bytes = 0
+  for (let place = 1; place < reply.length; place += 2) bytes += (reply[place] as Buffer).readUInt32BE(0)
+  return bytes
 }
 
 const entriesOf = (reply: ReadonlyArray<unknown>): ReadonlyArray<FeedEntry> => {
@@ -52,16 +60,26 @@ const entriesOf = (reply: ReadonlyArray<unknown>): ReadonlyArray<FeedEntry> => {
   return entries
 }
 
-/** Selects the entries of ranges. */
+/** Selects the entries of ranges, of as many as fit together. */
 export const bucket = async (
   node: RedisNode,
   storeId: StoreId,
   ranges: ReadonlyArray<BucketRange>,
-  { maxBytes, maxEntries, order }: BucketSelection
+  { maxBytes, maxEntries, maxTotalBytes = Number.MAX_SAFE_INTEGER, order }: BucketSelection
 ): Promise<ReadonlyArray<ReadonlyArray<FeedEntry>>> => {
   const { buckets, feed } = node.keys.store(storeId)
-  const replies = await ask(node, bucketScript, [feed, buckets], [order, maxEntries, maxBytes], ranges)
-  return replies.map(entriesOf)
+  const found: Array<ReadonlyArray<FeedEntry>> = []
+  let room = maxTotalBytes
+  for (const part of partsOf(ranges)) {
+    const options = [order, maxEntries, maxBytes, room, found.length === 0 ? 1 : 0]
+    const replies = await ask(node, bucketScript, [feed, buckets], options, part)
+    for (const reply of replies) {
+      room -= bytesOf(reply)
+      found.push(entriesOf(reply))
+    }
+    if (replies.length < part.length) break
+  }
+  return found
 }
 
 /** Finds the bounds of ranges. */
@@ -71,9 +89,12 @@ export const bucketBounds = async (
   ranges: ReadonlyArray<BucketRange>
 ): Promise<ReadonlyArray<BucketBounds | undefined>> => {
   const { buckets } = node.keys.store(storeId)
-  const replies = await ask(node, boundsScript, [buckets], [], ranges)
-  return replies.map((reply) => {
-    const [first = 0, last = 0] = reply.map(Number)
-    return first === 0 ? undefined : { first, last }
-  })
+  const found: Array<BucketBounds | undefined> = []
+  for (const part of partsOf(ranges)) {
+    for (const reply of await ask(node, boundsScript, [buckets], [], part)) {
+      const [first = 0, last = 0] = reply.map(Number)
+      found.push(first === 0 ? undefined : { first, last })
+    }
+  }
+  return found
 }

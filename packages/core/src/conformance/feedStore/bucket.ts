@@ -117,6 +117,25 @@ export const bucket: Topic = (check) => {
   )
   selects("answers nothing for no ranges", oldest, [], [])
 
+  // They weigh 48, 14, 0 and 12 bytes.
+  const together: ReadonlyArray<BucketRange> = [
+    { ...all, events: ["Set"], primaryKey: "a" },
+    { ...all, events: ["Noted"], primaryKey: "a" },
+    { ...all, events: ["Unknown"], primaryKey: "a" },
+    { ...all, events: ["Set"], primaryKey: "b" }
+  ]
+  const inTotal = (maxTotalBytes: number): BucketSelection => ({ ...newest, maxTotalBytes })
+  selects("returns all ranges that fit together", inTotal(74), together, [[6, 1, 5, 3], [7], [], [2]])
+  selects("leaves out a range that doesn't fit", inTotal(73), together, [[6, 1, 5, 3], [7], []])
+  selects("leaves out what is behind a range that doesn't fit", inTotal(61), together, [[6, 1, 5, 3]])
+  selects("returns the first range whatever its size, and none behind it", inTotal(1), together, [[6, 1, 5, 3]])
+  selects(
+    "bounds many ranges together, the lowest sequences too",
+    { ...oldest, maxTotalBytes: 100 * 14 },
+    Array.from({ length: 130 }, () => ({ ...all, events: ["Noted"], primaryKey: "a" })),
+    Array.from({ length: 100 }, () => [7])
+  )
+
   check("leaves out exactly the id of afterId", ({ node }) =>
     Effect.gen(function* () {
       const storeId = freshStoreId()
