@@ -13,6 +13,7 @@ import type { Refused } from "./errors.ts"
 import type { Keys } from "./Keys.ts"
 import type { Streams } from "./Streams.ts"
 import type { Payload, RpcTag, Wire } from "./wire.ts"
+import { decodeWrite } from "./writeEntries.ts"
 
 /** What the calls of one connection act on. */
 export interface HandlersContext {
@@ -107,11 +108,11 @@ export class Handlers {
   ): Effect.fn.Return<void, Failure> {
     const { inbound, run } = this.context.peer
     yield* this.context.keys.require()
-    const decode = EventLogMessage.WriteEntriesUnencrypted.decode(data as Uint8Array<ArrayBuffer>)
-    const request = yield* Effect.mapError(decode, malformed)
-    const refused = { requestTag: "WriteEntries", publicKey: request.publicKey, storeId: request.storeId }
     inbound.hold(data.byteLength)
     const release = () => inbound.release(data.byteLength)
+    const decode = decodeWrite(data, this.context.limits.maxBatchEntries)
+    const request = yield* Effect.onError(decode, () => Effect.sync(release))
+    const refused = { requestTag: "WriteEntries", publicKey: request.publicKey, storeId: request.storeId }
     const write = this.requireKey(request.publicKey).pipe(
       Effect.andThen(
         this.context.requests.write(

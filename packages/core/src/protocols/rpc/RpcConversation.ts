@@ -1,6 +1,5 @@
 import { Cause, Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import type { RpcMessage } from "effect/rpc"
 import { closeOnOutflow, closeUngreeted } from "../../connection/closing.ts"
 import type { Conversation, ConversationServices, Peer } from "../../connection/conversation.ts"
 import { Outflow } from "../../connection/outflow.ts"
@@ -11,6 +10,7 @@ import { submitInParts } from "../../ingest/submitInParts.ts"
 import type { DomainError } from "../../wire/errors.ts"
 import { Answers } from "./Answers.ts"
 import { type Call, Calls } from "./Calls.ts"
+import type { ClientMessage, RequestMessage } from "./envelope.ts"
 import { Handlers } from "./Handlers.ts"
 import { Keys } from "./Keys.ts"
 import { unprovedFrames } from "./limits.ts"
@@ -152,7 +152,7 @@ export class RpcConversation implements Conversation {
     return this.answers.refuse(stream, cause, { requestTag: "Changes", publicKey })
   }
 
-  private receive(message: RpcMessage.FromClientEncoded): void {
+  private receive(message: ClientMessage): void {
     if (message._tag === "Ack" && this.streams.acknowledge(message.requestId)) return
     const isAdmitted = this.peer.inbound.admit(this.services.now())
     if (message._tag === "Request") return this.call(message, isAdmitted)
@@ -166,15 +166,15 @@ export class RpcConversation implements Conversation {
       case "Ack":
       case "Eof":
         return
-      default:
+      case "FromServer":
         return this.peer.close(1008, "A message that only a server may send")
     }
   }
 
-  private call({ id, payload, tag }: RpcMessage.RequestEncoded, isAdmitted: boolean): void {
+  private call({ id, payload, tag }: RequestMessage, isAdmitted: boolean): void {
     if (this.calls.has(id) || this.streams.has(id)) return this.peer.close(1008, "An id that is in use")
     if (this.calls.size >= this.services.limits.maxInboundFrames) return this.peer.close(1008, "Too much is unanswered")
-    const call: Call = { id, tag, payload: payload as Uint8Array, isAdmitted, isWanted: true }
+    const call: Call = { id, tag, payload, isAdmitted, isWanted: true }
     this.peer.inbound.hold(call.payload.byteLength)
     this.calls.add(call)
   }
