@@ -46,7 +46,6 @@ describe("the way of a write", () => {
       const write = Effect.suspend(() => wire.answer(wire.write([todoAdded("a")])))
       yield* write
       const files = yield* filesCrossed(session, write)
-      console.log(files)
       expect(files.length).toBeLessThan(14)
     })
   )

@@ -10,6 +10,7 @@ import type { Answers, Failure } from "./Answers.ts"
 import type { Call, Calls } from "./Calls.ts"
 import type { Refused } from "./errors.ts"
 import type { Payload, RpcTag, Wire } from "./wire.ts"
+import { decodeWrite } from "./writeEntries.ts"
 
 /** What the calls of one connection act on. */
 export interface HandlersContext extends Pick<ProtocolServices, "limits" | "now"> {
@@ -196,7 +197,3 @@ const challengeOf = ({ challenge }: Grants, now: number): Effect.Effect<Uint8Arr
 const isNotMapped = (error: DomainError): boolean => reasonOf(error) === "NotMapped"
 const isRetryable = (error: DomainError): boolean => reasons[reasonOf(error)].retryable
 const messageOf = (error: DomainError): string => toErrorFrame(error, { requestTag: "Authenticate" }).message
-
-/** A batch and what it says of itself. */
-const decodeWrite = (data: Uint8Array, _maxEntries: number) =>
-  Effect.mapError(EventLogMessage.WriteEntriesUnencrypted.decode(data as Uint8Array<ArrayBuffer>), malformed)

@@ -1,5 +1,4 @@
 import { Cause, Effect } from "effect"
-import type { RpcMessage } from "effect/rpc"
 import type { Conversation, Frame, Peer, ProtocolServices } from "../../connection/protocol.ts"
 import type { ActiveSubscription } from "../../connection/Subscriptions.ts"
 import type { PageEncoder } from "../../feed/page.ts"
@@ -7,6 +6,7 @@ import type { Sink } from "../../feed/sink.ts"
 import { type DomainError, RequestError } from "../../wire/errors.ts"
 import { Answers } from "./Answers.ts"
 import { type Call, Calls } from "./Calls.ts"
+import type { ClientMessage, RequestMessage } from "./envelope.ts"
 import { Handlers } from "./Handlers.ts"
 import { Streams } from "./Streams.ts"
 import type { Wire } from "./wire.ts"
@@ -76,7 +76,7 @@ export class RpcConversation implements Conversation {
     this.#peer.run(this.#answers.refuse(stream, cause, { requestTag: "Changes", publicKey }))
   }
 
-  #take(message: RpcMessage.FromClientEncoded): void {
+  #take(message: ClientMessage): void {
     switch (message._tag) {
       case "Request":
         return this.#call(message)
@@ -88,7 +88,7 @@ export class RpcConversation implements Conversation {
         return void this.#streams.acknowledge(message.requestId)
       case "Eof":
         return
-      default:
+      case "FromServer":
         return this.#peer.close(1008, "A message that only a server may send")
     }
   }
@@ -99,11 +99,10 @@ export class RpcConversation implements Conversation {
     if (publicKey !== undefined) this.#peer.subscriptions.stop(publicKey, id)
   }
 
-  #call({ id, payload, tag }: RpcMessage.RequestEncoded): void {
+  #call({ id, payload, tag }: RequestMessage): void {
     if (this.#calls.has(id) || this.#streams.has(id)) return this.#peer.close(1008, "An id that is in use")
-    const bytes = payload as Uint8Array
     const { account } = this.#peer
-    this.#calls.add({ id, tag, payload: bytes, holding: account.hold(bytes.byteLength), isWanted: true })
+    this.#calls.add({ id, tag, payload, holding: account.hold(payload.byteLength), isWanted: true })
     if (account.isOverdrawn(false)) this.#peer.close(1008, "Too much is unanswered")
   }
 }

@@ -16,8 +16,8 @@ import { Wire } from "./wire.ts"
 export const rpcProtocol =
   (serialization: RpcSerialization.RpcSerialization["Service"]) =>
   (services: ProtocolServices): Protocol => {
-    const wire = new Wire(serialization)
     const limits = rpcLimits(services.limits)
+    const wire = new Wire(serialization, limits)
     const rpcServices = { ...services, limits, wire, encodePage: makePageEncoder(wire, services.onEncoded) }
     return {
       limits,

@@ -1,7 +1,13 @@
-import { type Exit, type Result, Schema } from "effect"
+import { type Exit, Result, Schema } from "effect"
 import { EventLogMessage } from "effect/eventlog"
 import { Rpc, RpcMessage, type RpcSerialization } from "effect/rpc"
+import type { Limits } from "../../wire/limits.ts"
+import { MalformedBytes } from "./ByteReader.ts"
+import { type ClientMessage, type EnvelopeReader, makeEnvelopeReader } from "./envelope.ts"
+import { otherLayout } from "./layout.ts"
+import { hasShortNames, isModest } from "./payloads.ts"
 import { splitFrame } from "./splitFrame.ts"
+import { checkWriteLayout } from "./writeEntries.ts"
 
 const rpcs = {
   "EventLog.Hello": EventLogMessage.HelloRpc,
@@ -22,9 +28,6 @@ export type Answer = Exit.Exit<unknown, EventLogMessage.EventLogProtocolError>
 
 type Id = string | number
 
-/** The calls that carry entries. */
-const writes: ReadonlySet<string> = new Set<RpcTag>(["EventLog.WriteSingle", "EventLog.WriteChunked"])
-
 /** Whether the server knows a call of this name. */
 export const isRpcTag = (tag: string): tag is RpcTag => Object.hasOwn(rpcs, tag)
 
@@ -36,11 +39,25 @@ interface Codec {
   readonly encode: (answer: Answer) => unknown
 }
 
+/** Whether a call carries entries. */
+const bringsData = (tag: string): boolean => tag === "EventLog.WriteSingle" || tag === "EventLog.WriteChunked"
+
+/** Throws where the data of a part of a write is not found in what effect's own encoder makes of it. */
+const checkPayloadLayouts = (codecFor: (schema: Schema.Top) => AnySchema) => {
+  const data = new Uint8Array(1_000)
+  const encode = (schema: Schema.Top, value: unknown) => Schema.encodeUnknownSync(codecFor(schema))(value) as Uint8Array
+  const payloads = [
+    encode(EventLogMessage.WriteSingleRpc.payloadSchema, { data }),
+    encode(EventLogMessage.ChunkedMessage, new EventLogMessage.ChunkedMessage({ id: 1, part: [0, 1], data }))
+  ]
+  if (!payloads.every((payload) => isModest(payload, true))) throw otherLayout("the payloads of its calls")
+}
+
 /** Effect's RPC on the wire: envelopes in SchemaBinary, and in them the payloads and answers of the five calls. */
 export class Wire {
-  private readonly serialization: RpcSerialization.RpcSerialization["Service"]
+  private readonly limits: Pick<Limits, "maxPublicKeyBytes">
   private readonly encoder: RpcSerialization.Parser
-  private parser: RpcSerialization.Parser
+  private readonly readEnvelope: EnvelopeReader
   private readonly codecs: ReadonlyMap<string, Codec>
   private readonly encodeDefect: (answer: Answer) => unknown
   /** The values of one `Chunk` of a stream of changes, the same bytes for every subscriber. */
@@ -48,11 +65,15 @@ export class Wire {
     values: ReadonlyArray<EventLogMessage.SingleMessage | EventLogMessage.ChunkedMessage>
   ) => Uint8Array
 
-  constructor(serialization: RpcSerialization.RpcSerialization["Service"]) {
+  /** Throws where the installed version of effect lays messages out in another way than they are read here. */
+  constructor(
+    serialization: RpcSerialization.RpcSerialization["Service"],
+    limits: Pick<Limits, "maxNameBytes" | "maxPublicKeyBytes">
+  ) {
     const codecFor = (schema: Schema.Top) => serialization.codecFor(schema as AnySchema)
-    this.serialization = serialization
+    this.limits = limits
     this.encoder = serialization.makeUnsafe()
-    this.parser = serialization.makeUnsafe()
+    this.readEnvelope = makeEnvelopeReader((message) => this.encode(message), limits)
     this.codecs = new Map(
       Object.entries(rpcs).map(([tag, rpc]) => [
         tag,
@@ -65,16 +86,17 @@ export class Wire {
     this.encodeDefect = Schema.encodeUnknownSync(codecFor(Schema.Exit(Schema.Never, Schema.Never, Schema.Defect())))
     const { success } = EventLogMessage.ChangesRpc.successSchema
     this.encodeChanges = Schema.encodeUnknownSync(codecFor(Schema.NonEmptyArray(success))) as Wire["encodeChanges"]
+    checkPayloadLayouts(codecFor)
+    checkWriteLayout()
   }
 
   /** The messages of a websocket frame, or `undefined` when it holds anything else. */
-  read(frame: Uint8Array): ReadonlyArray<RpcMessage.FromClientEncoded> | undefined {
+  read(frame: Uint8Array): ReadonlyArray<ClientMessage> | undefined {
     try {
-      return splitFrame(frame).flatMap((message) => this.parser.decode(message) as Array<RpcMessage.FromClientEncoded>)
-    } catch {
-      // A parser that has failed parses nothing any more.
-      this.parser = this.serialization.makeUnsafe()
-      return undefined
+      return splitFrame(frame).map(this.readEnvelope)
+    } catch (error) {
+      if (error instanceof MalformedBytes) return undefined
+      throw error
     }
   }
 
@@ -85,13 +107,19 @@ export class Wire {
    */
   shrink(frame: Uint8Array): Uint8Array | undefined {
     const [request, ...more] = this.read(frame) ?? []
-    if (request?._tag !== "Request" || more.length > 0 || !writes.has(request.tag)) return undefined
-    return this.encoder.encode({ ...request, payload: new Uint8Array(0), headers: [] }) as Uint8Array
+    if (request?._tag !== "Request" || more.length > 0 || !bringsData(request.tag)) return undefined
+    return this.encode({ ...request, payload: new Uint8Array(0) as never, headers: [] } as never)
   }
 
-  /** What came with a call. */
-  payload<Tag extends RpcTag>(tag: Tag, payload: unknown): Result.Result<Payload<Tag>, unknown> {
-    return this.codecs.get(tag)!.decode(payload) as Result.Result<Payload<Tag>, unknown>
+  /** What came with a call; a failure where it is something else, or more than comes with such a call. */
+  payload<Tag extends RpcTag>(tag: Tag, payload: Uint8Array): Result.Result<Payload<Tag>, unknown> {
+    if (!isModest(payload, bringsData(tag))) return Result.fail("The payload is no payload of such a call")
+    const decoded = this.codecs.get(tag)!.decode(payload) as Result.Result<Payload<Tag>, unknown>
+    return Result.filterOrFail(
+      decoded,
+      (payload) => hasShortNames(payload as object, this.limits),
+      () => "The names are too long"
+    )
   }
 
   /** The frame that answers a call. */
@@ -114,7 +142,7 @@ export class Wire {
     return this.encode(RpcMessage.constPong)
   }
 
-  private encode(message: RpcMessage.FromServerEncoded): Uint8Array {
+  private encode(message: RpcMessage.FromServerEncoded | RpcMessage.FromClientEncoded): Uint8Array {
     return this.encoder.encode(message) as Uint8Array
   }
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest"
 import { makeSigningKey } from "../../server/device.ts"
 import { openDevice, readAll, startServer } from "../../server/host.ts"
 import { todoAdded } from "../../server/todos.ts"
+import { framed } from "./mutated.ts"
 import { Peer, serialization, storeId } from "./peer.ts"
 
 const { ChangesRpc, HelloRpc, WriteSingleRpc } = EventLogMessage
@@ -120,6 +121,26 @@ describe("frames and chunks", () => {
     const { attacker, unharmed } = await makeScene({ maxRpcMessageBytes: 1_000_000 })
     for (let index = 0; index < 4; index++) attacker.part(1, [index, 4], new Uint8Array(400_000)).catch(() => {})
     expect(await attacker.closed).toBe(1009)
+    await unharmed()
+  })
+
+  it("refuses a part whose number has a million digits, without a look at them", async () => {
+    const { unharmed, url } = await makeScene()
+    const stranger = new Peer(url)
+    await stranger.opened
+    // Field 1, a whole number.
+    const payload = framed([0x20, 1 * 8 + 1, ...new Array<number>(1_000_000).fill(0xff), 1])
+    const sent = { _tag: "Request", id: 1, tag: "EventLog.WriteChunked", payload, headers: [] }
+    expect(await stranger.answer(sent)).toMatchObject({ code: "InvalidRequest" })
+    await unharmed()
+  })
+
+  it("gives the bytes of every refused write back", async () => {
+    const { attacker, unharmed } = await makeScene({ maxInboundBytes: 1_000_000, maxRpcMessageBytes: 1_000_000 })
+    for (let index = 0; index < 9; index++) {
+      const data = new Uint8Array(500_000)
+      expect(await attacker.call(WriteSingleRpc as never, { data })).toMatchObject({ code: "InvalidRequest" })
+    }
     await unharmed()
   })
 

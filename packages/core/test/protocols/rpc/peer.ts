@@ -67,8 +67,16 @@ export class Peer {
 
   async call(rpc: Rpc.AnyWithProps, payload?: unknown, id: number = this.nextId++): Promise<Outcome> {
     const encoded = Schema.encodeUnknownSync(codec(rpc.payloadSchema))(payload)
-    const exit = new Promise((resolve) => this.waiting.set(id, resolve))
-    this.send({ _tag: "Request", id, tag: rpc._tag, payload: encoded, headers: [] })
+    return this.answer({ _tag: "Request", id, tag: rpc._tag, payload: encoded, headers: [] }, rpc)
+  }
+
+  /** Makes a call whose message was made by hand. */
+  async answer(
+    request: { readonly id: number; readonly [field: string]: unknown },
+    rpc: Rpc.AnyWithProps = WriteSingleRpc as never
+  ) {
+    const exit = new Promise((resolve) => this.waiting.set(request.id, resolve))
+    this.send(request)
     const decoded = Schema.decodeUnknownSync(codec(Rpc.exitSchema(rpc as never)))(await exit) as {
       readonly _tag: string
       readonly value?: unknown
