@@ -1,5 +1,5 @@
 import type { EventLogServerStoreRegistryError } from "@eventlog-server/core"
-import { Effect, Exit } from "effect"
+import { Effect } from "effect"
 import { type RawBuilder, sql } from "kysely"
 import type { Database } from "../database/Database.ts"
 import type { Connection } from "../dialects/Dialect.ts"
@@ -25,8 +25,9 @@ const number = async (connection: Connection, { tables }: Database, publicKey: s
 }
 
 /**
- * Changes the row of a key, numbers the change and tells of it, in one transaction; does nothing more where there was
- * nothing to update. Nobody knows whether a change that failed happened after all: it is told of here, too.
+ * Changes the row of a key, numbers the change and tells others of it, in one transaction; does nothing more where there
+ * was nothing to update. Those who listen on this node are told at once. Where the answer to the commit is lost they learn
+ * of it as others do.
  */
 export const change = (
   database: Database,
@@ -42,10 +43,6 @@ export const change = (
       return true
     })
   ).pipe(
-    Effect.onExit((exit) =>
-      Effect.sync(() => {
-        if (!Exit.isSuccess(exit) || exit.value) listeners.tell({ publicKey })
-      })
-    ),
+    Effect.tap((isChanged) => Effect.sync(() => isChanged && listeners.tell({ publicKey }))),
     Effect.asVoid
   )

@@ -1,4 +1,4 @@
-import { Effect, Fiber, Schedule, type Scope, Stream } from "effect"
+import { Effect, Schedule, type Scope, Stream } from "effect"
 import { expect } from "vitest"
 import type { AccessChange, EventLogServerStoreRegistryError } from "../../backend/EventLogServerStoreRegistry.ts"
 import { freshName, freshStoreId, range } from "../fixtures.ts"
@@ -51,15 +51,30 @@ const isMapped = (registry: Registry, { publicKey }: Key) =>
 const persist = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.retry(effect, Schedule.spaced("20 millis"))
 
-/** Looks at a key after each note, as a server does, until it is no longer mapped. It hangs where a note is missing. */
-const untilRemoved = (registry: Registry, key: Key): Effect.Effect<void, EventLogServerStoreRegistryError> =>
-  registry.changes.pipe(
-    Stream.retry(Schedule.spaced("20 millis")),
-    Stream.filter(concerns(key)),
-    Stream.mapEffect(() => persist(isMapped(registry, key))),
-    Stream.takeUntil((mapped) => !mapped),
-    Stream.runDrain
-  )
+/** Looks at keys after each note, as a server does, until none is mapped any more. It hangs where a note is missing. */
+const untilRemoved = (
+  registry: Registry,
+  keys: ReadonlyArray<Key>
+): Effect.Effect<void, EventLogServerStoreRegistryError> =>
+  Effect.suspend(() => {
+    const left = new Set(keys)
+    const look = (key: Key) =>
+      Effect.map(persist(isMapped(registry, key)), (mapped) => {
+        if (!mapped) left.delete(key)
+      })
+    return registry.changes.pipe(
+      Stream.retry(Schedule.spaced("20 millis")),
+      Stream.mapEffect((change) =>
+        Effect.forEach(
+          Array.from(left).filter((key) => concerns(key)(change)),
+          look,
+          { concurrency: "unbounded", discard: true }
+        )
+      ),
+      Stream.takeUntil(() => left.size === 0),
+      Stream.runDrain
+    )
+  })
 
 type Step = (registry: Registry, key: Key) => Effect.Effect<unknown, EventLogServerStoreRegistryError>
 
@@ -143,12 +158,13 @@ export const changesOfAccess: Topic = (check) => {
     })
   )
 
-  check("tells all of many keys that change at once", ({ node, peer, scale }) =>
+  check("tells of each of many keys that are removed at once", ({ node, peer, scale }) =>
     Effect.gen(function* () {
       const keys = yield* Effect.forEach(range(1, 300 * scale), () => freshKey(node.registry), { concurrency: 10 })
-      const watching = yield* Effect.forEach(keys, (key) => Effect.forkChild(untilRemoved(peer.registry, key)))
-      yield* Effect.forEach(keys, ({ publicKey }) => node.registry.remove(publicKey), { concurrency: 10 })
-      for (const fiber of watching) yield* Fiber.join(fiber)
+      const removing = Effect.forEach(keys, (key) => remove(node.registry, key), { concurrency: 10 })
+      yield* Effect.all([untilRemoved(peer.registry, keys), untilRemoved(node.registry, keys), removing], {
+        concurrency: "unbounded"
+      })
     })
   )
 
@@ -158,7 +174,7 @@ export const changesOfAccess: Topic = (check) => {
       Effect.gen(function* () {
         for (let round = 0; round < 8 * scale; round++) {
           const key = yield* freshKey(node.registry)
-          yield* Effect.all([untilRemoved(peer.registry, key), node.registry.remove(key.publicKey)], {
+          yield* Effect.all([untilRemoved(peer.registry, [key]), remove(node.registry, key)], {
             concurrency: "unbounded"
           })
         }
@@ -171,17 +187,13 @@ export const changesOfAccess: Topic = (check) => {
       Effect.gen(function* () {
         for (const _round of range(1, 2)) {
           const keys = yield* Effect.forEach(range(1, 8), () => persist(freshKey(node.registry)))
-          const removing = Effect.forEach(
-            keys,
-            ({ publicKey }, index) => Effect.delay(persist(node.registry.remove(publicKey)), 10 * index),
-            { concurrency: "unbounded" }
-          )
           const course = Effect.gen(function* () {
             yield* Effect.promise(async () => outage?.begin())
             yield* Effect.sleep(100)
             yield* Effect.promise(async () => outage?.end())
           })
-          const watching = keys.map((key, index) => untilRemoved((index % 2 === 0 ? node : peer).registry, key))
+          const removing = Effect.forEach(keys, (key) => persist(remove(node.registry, key)))
+          const watching = [node, peer].map(({ registry }) => untilRemoved(registry, keys))
           yield* Effect.all([...watching, removing, course], { concurrency: "unbounded" })
         }
       }),
