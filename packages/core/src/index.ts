@@ -52,6 +52,7 @@ export { groupCompaction } from "./server/groupCompaction.ts"
 
 // The ports, for storages and hosts.
 
+export { AccessListeners } from "./backend/AccessListeners.ts"
 export type { Backend, BackendServices, HandlerTransactions } from "./backend/Backend.ts"
 export { CurrentTransaction } from "./backend/CurrentTransaction.ts"
 export { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "./backend/EventLogServerAuth.ts"

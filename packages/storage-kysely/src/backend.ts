@@ -141,7 +141,7 @@ const makePorts = <DB>(
         cursors: (storeIds) => cursors(database, storeIds),
         raiseCutoffs: (storeId, requests) => raiseCutoffs(database, storeId, requests)
       }),
-      Context.add(EventLogServerStoreRegistry, makeRegistry(database))
+      Context.add(EventLogServerStoreRegistry, makeRegistry(database, wakeups.access))
     )
   })
 

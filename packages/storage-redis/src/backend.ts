@@ -43,7 +43,7 @@ const makeNode = Effect.fnUntraced(function* (
   keys: Keys
 ): Effect.fn.Return<RedisNode, never, Scope.Scope> {
   const listed = new ListedStores()
-  const wakeups = yield* makeWakeups(redis, () => listed.clear())
+  const wakeups = yield* makeWakeups(redis, keys.accessChannel, () => listed.clear())
   const scope = yield* Effect.scope
   return { redis, keys, identity: new Identity(redis, keys), seen: new SeenEntries(), listed, wakeups, scope }
 })

@@ -23,6 +23,8 @@ export interface Keys {
   readonly mapping: (publicKey: string) => string
   /** The channel that tells of a store's commits. */
   readonly channel: (storeId: string) => string
+  /** The channel that tells of keys whose access changed. */
+  readonly accessChannel: string
 }
 
 /** Braces would end a hash tag early, or leave it empty. */
@@ -46,6 +48,7 @@ export const makeKeys = (prefix: string): Keys => {
       }
     },
     mapping: (publicKey) => `${prefix}{key:${tagged(publicKey)}}`,
-    channel: (storeId) => `${prefix}${storeId}`
+    channel: (storeId) => `${prefix}store:${storeId}`,
+    accessChannel: `${prefix}keys`
   }
 }

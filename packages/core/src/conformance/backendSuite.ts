@@ -23,6 +23,7 @@ import { outage } from "./server/outage.ts"
 import { cursors } from "./storeProgress/cursors.ts"
 import { cutoffs } from "./storeProgress/cutoffs.ts"
 import { lease } from "./storeProgress/lease.ts"
+import { changesOfAccess } from "./storeRegistry/changes.ts"
 import { listing } from "./storeRegistry/listing.ts"
 import { mapping } from "./storeRegistry/mapping.ts"
 import { races } from "./storeRegistry/races.ts"
@@ -43,7 +44,7 @@ const FeedStore = {
 }
 const FeedAdmin = { heads, erase, rotateId }
 const StoreProgress = { lease, cursors, cutoffs }
-const EventLogServerStoreRegistry = { mapping, races, listing }
+const EventLogServerStoreRegistry = { mapping, races, listing, changes: changesOfAccess }
 const servers = { delivery, duplicates, handlers, keys, erasure, compaction, outage }
 
 /** Declares every test of a backend: those of its ports, and those of two servers on it. */

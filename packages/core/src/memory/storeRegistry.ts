@@ -1,4 +1,5 @@
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer } from "effect"
+import { AccessListeners } from "../backend/AccessListeners.ts"
 import {
   EventLogServerStoreRegistry,
   EventLogServerStoreRegistryError,
@@ -14,9 +15,14 @@ interface StoredMapping extends KeyMapping {
 export interface RegistryState {
   readonly mappings: Map<string, StoredMapping>
   readonly publicKeys: SortedKeys<string>
+  readonly listeners: AccessListeners
 }
 
-export const makeRegistryState = (): RegistryState => ({ mappings: new Map(), publicKeys: new SortedKeys() })
+export const makeRegistryState = (): RegistryState => ({
+  mappings: new Map(),
+  publicKeys: new SortedKeys(),
+  listeners: new AccessListeners()
+})
 
 const notMapped = (publicKey: string) => new EventLogServerStoreRegistryError({ reason: "NotMapped", publicKey })
 
@@ -30,6 +36,15 @@ const store = (state: RegistryState, mapping: StoredMapping): void => {
   if (mapping.removed) state.publicKeys.delete(mapping.publicKey)
   else state.publicKeys.add(mapping.publicKey)
 }
+
+/** Stores what a key became that was mapped before, and tells who listens. */
+const change = (state: RegistryState, mapping: StoredMapping): void => {
+  store(state, mapping)
+  state.listeners.tell({ publicKey: mapping.publicKey })
+}
+
+const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a?.length === b?.length && (a?.every((byte, index) => byte === b?.[index]) ?? true)
 
 const handOut = ({ publicKey, storeId, signingPublicKey }: KeyMapping): KeyMapping => ({
   publicKey,
@@ -61,7 +76,9 @@ export const makeStoreRegistry = (state: RegistryState): EventLogServerStoreRegi
         return Effect.fail(new EventLogServerStoreRegistryError({ reason: "AlreadyAssigned", publicKey, storeId }))
       }
       const bound = signingPublicKey?.slice() ?? known?.signingPublicKey
-      store(state, { publicKey, storeId, signingPublicKey: bound, removed: false })
+      const mapping = { publicKey, storeId, signingPublicKey: bound, removed: false }
+      if (known === undefined) store(state, mapping)
+      else if (known.removed || !isSame(known.signingPublicKey, bound)) change(state, mapping)
       return Effect.void
     }),
   enroll: ({ publicKey, storeId, signingPublicKey }) =>
@@ -76,17 +93,17 @@ export const makeStoreRegistry = (state: RegistryState): EventLogServerStoreRegi
     Effect.suspend(() => {
       const mapping = mappedTo(state, publicKey)
       if (mapping === undefined) return Effect.fail(notMapped(publicKey))
-      const bound = mapping.signingPublicKey ?? signingPublicKey.slice()
-      store(state, { ...mapping, signingPublicKey: bound })
-      return Effect.succeed(bound.slice())
+      if (mapping.signingPublicKey !== undefined) return Effect.succeed(mapping.signingPublicKey.slice())
+      change(state, { ...mapping, signingPublicKey: signingPublicKey.slice() })
+      return Effect.succeed(signingPublicKey.slice())
     }),
   remove: (publicKey) =>
     Effect.sync(() => {
       const mapping = mappedTo(state, publicKey)
-      if (mapping !== undefined) store(state, { ...mapping, removed: true })
+      if (mapping !== undefined) change(state, { ...mapping, removed: true })
     }),
   list: (after, limit) => Effect.sync(() => list(state, after, limit)),
-  changes: Stream.concat(Stream.make("any" as const), Stream.never)
+  changes: state.listeners.changes
 })
 
 /** A registry that lives as long as its layer: for tests and local development. Each build starts empty. */

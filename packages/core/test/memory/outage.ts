@@ -84,6 +84,16 @@ const remoteProgress = (progress: StoreProgress["Service"], network: Network): S
     )
 })
 
+const remoteRegistry = (
+  registry: EventLogServerStoreRegistry["Service"],
+  network: Network
+): EventLogServerStoreRegistry["Service"] => ({
+  ...remote(registry, network, registryLost),
+  changes: Stream.unwrap(network.call(Effect.succeed(registry.changes), registryLost)).pipe(
+    Stream.interruptWhen(Effect.mapError(network.loss, () => registryLost))
+  )
+})
+
 /** The same backend behind a network that can be cut. */
 export const behindNetwork = (
   layer: Layer.Layer<BackendServices>
@@ -96,7 +106,7 @@ export const behindNetwork = (
       Context.add(StoreProgress, remoteProgress(Context.get(services, StoreProgress), network)),
       Context.add(
         EventLogServerStoreRegistry,
-        remote(Context.get(services, EventLogServerStoreRegistry), network, registryLost)
+        remoteRegistry(Context.get(services, EventLogServerStoreRegistry), network)
       )
     )
   return { layer: Layer.effectContext(Effect.map(Layer.build(layer), wrap)), outage: network }

@@ -11,7 +11,7 @@ import { findPlaces, forEachProbe } from "./sqliteProbes.ts"
 
 /**
  * One statement: it takes the write lock when it begins and commits when it ends, so nobody ever waits for a transaction
- * that this process has open. A trigger moves the head.
+ * that this process has open. A trigger moves the head. Where all payloads are empty, `substr` is null.
  */
 const append: Dialect["append"] = async (connection, { entries, stores }, storeId, newEntries) => {
   const packed = packEntries([newEntries])
@@ -20,7 +20,7 @@ const append: Dialect["append"] = async (connection, { entries, stores }, storeI
       store, sequence, entry_id, bucket, event, primary_key, author, transport_only, bytes, payload
     )
     select s.id, s.head + row_number() over (order by place), entry_id, bucket, entry ->> 0, entry ->> 1, entry ->> 2,
-      entry ->> 3, entry ->> 4, substr(${packed.payloads}, (entry ->> 5) + 1, entry ->> 6)
+      entry ->> 3, entry ->> 4, coalesce(substr(${packed.payloads}, (entry ->> 5) + 1, entry ->> 6), x'')
     from (
       select key as place, value as entry,
         substr(${packed.ids}, key * 16 + 1, 16) as entry_id, substr(${packed.buckets}, key * 16 + 1, 16) as bucket

@@ -1,41 +1,42 @@
 import { EventLogServerStoreRegistryError, type KeyMapping, type StoreId } from "@eventlog-server/core"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import { sql } from "kysely"
 import type { Database } from "../database/Database.ts"
 import { ownBytes, toBuffer } from "../database/values.ts"
-import type { KeyRow } from "../schema/tables.ts"
+import type { AccessNotes } from "../wakeups/accessNotes.ts"
 import { notMapped, type Registry, run } from "./calls.ts"
-import { makeResolve } from "./resolve.ts"
+import { change } from "./change.ts"
+import { type FindKey, type FoundKey, makeFind } from "./find.ts"
+
+/** What the members of the registry work with. */
+interface Parts {
+  readonly database: Database
+  readonly access: AccessNotes
+  readonly find: FindKey
+}
 
 const alreadyAssigned = (publicKey: string, storeId: StoreId) =>
   new EventLogServerStoreRegistryError({ reason: "AlreadyAssigned", publicKey, storeId })
 
-const toMapping = (row: KeyRow): KeyMapping => ({
+const toMapping = (row: FoundKey): KeyMapping => ({
   publicKey: row.public_key,
   storeId: row.store_id as StoreId,
   signingPublicKey: row.signing_public_key === null ? undefined : ownBytes(row.signing_public_key)
 })
 
 /** The mapping of a key that isn't removed. */
-const find = Effect.fnUntraced(function* (
-  database: Database,
-  member: keyof Registry,
+const findMapping = Effect.fnUntraced(function* (
+  { find }: Parts,
   publicKey: string
 ): Effect.fn.Return<KeyMapping, EventLogServerStoreRegistryError> {
-  const { connection, tables } = database
-  const { rows } = yield* run(database, member, () =>
-    sql<KeyRow>`select * from ${tables.keys} where public_key = ${publicKey} and removed = 0`.execute(connection)
-  )
-  const [row] = rows
-  return row === undefined ? yield* notMapped(publicKey) : toMapping(row)
+  const row = yield* find(publicKey)
+  return row === undefined || row.removed !== 0 ? yield* notMapped(publicKey) : toMapping(row)
 })
 
 /** Maps a key that was never mapped, with its signing key. Does nothing to one that was. */
 const insert = (
   { connection, dialect, tables }: Database,
-  publicKey: string,
-  storeId: StoreId,
-  signingPublicKey: Uint8Array | undefined
+  { publicKey, signingPublicKey, storeId }: Parameters<Registry["assign"]>[0]
 ): Promise<unknown> =>
   dialect
     .insertNew(tables.keys, {
@@ -45,41 +46,60 @@ const insert = (
     })
     .execute(connection)
 
+/** Whether a key that is mapped has this signing key, or any where none is given. */
+const isAsAssigned = (row: FoundKey, signingPublicKey: Uint8Array | undefined): boolean => {
+  const { removed, signing_public_key: bound } = row
+  if (removed !== 0) return false
+  return signingPublicKey === undefined || (bound !== null && toBuffer(bound).equals(signingPublicKey))
+}
+
 const assign = Effect.fnUntraced(function* (
-  database: Database,
-  { publicKey, signingPublicKey, storeId }: Parameters<Registry["assign"]>[0]
+  { access, database, find }: Parts,
+  mapping: Parameters<Registry["assign"]>[0]
 ): Effect.fn.Return<void, EventLogServerStoreRegistryError> {
-  const { connection, tables } = database
-  yield* run(database, "assign", () => insert(database, publicKey, storeId, signingPublicKey))
+  const { publicKey, signingPublicKey, storeId } = mapping
+  yield* run(database, "assign", () => insert(database, mapping))
+  const row = yield* find(publicKey)
+  // The store of a key never changes.
+  if (row?.store_id !== storeId) return yield* alreadyAssigned(publicKey, storeId)
+  if (isAsAssigned(row, signingPublicKey)) return
   const signing = signingPublicKey === undefined ? sql`` : sql`, signing_public_key = ${toBuffer(signingPublicKey)}`
-  const { numAffectedRows } = yield* run(database, "assign", () =>
-    sql`update ${tables.keys} set removed = 0 ${signing}
-      where public_key = ${publicKey} and store_id = ${storeId}`.execute(connection)
+  const update = sql`update ${database.tables.keys} set removed = 0 ${signing} where public_key = ${publicKey}`
+  yield* change(database, access, { member: "assign", publicKey, update })
+})
+
+const enroll = (
+  parts: Parts,
+  mapping: Parameters<Registry["enroll"]>[0]
+): Effect.Effect<KeyMapping, EventLogServerStoreRegistryError> =>
+  Effect.andThen(
+    run(parts.database, "enroll", () => insert(parts.database, mapping)),
+    findMapping(parts, mapping.publicKey)
   )
-  if (numAffectedRows === 0n) return yield* alreadyAssigned(publicKey, storeId)
-})
 
-const enroll = Effect.fnUntraced(function* (
-  database: Database,
-  { publicKey, signingPublicKey, storeId }: Parameters<Registry["enroll"]>[0]
-): Effect.fn.Return<KeyMapping, EventLogServerStoreRegistryError> {
-  yield* run(database, "enroll", () => insert(database, publicKey, storeId, signingPublicKey))
-  return yield* find(database, "enroll", publicKey)
-})
-
+/** Asked at every check of a connection: where a signing key is bound, it only reads. */
 const bind = Effect.fnUntraced(function* (
-  database: Database,
+  parts: Parts,
   { publicKey, signingPublicKey }: Parameters<Registry["bind"]>[0]
 ): Effect.fn.Return<Uint8Array, EventLogServerStoreRegistryError> {
-  const { connection, tables } = database
-  yield* run(database, "bind", () =>
-    sql`update ${tables.keys} set signing_public_key = ${toBuffer(signingPublicKey)}
-      where public_key = ${publicKey} and removed = 0 and signing_public_key is null`.execute(connection)
-  )
-  const { signingPublicKey: bound } = yield* find(database, "bind", publicKey)
+  const { access, database } = parts
+  const before = yield* findMapping(parts, publicKey)
+  if (before.signingPublicKey !== undefined) return before.signingPublicKey
+  const update = sql`update ${database.tables.keys} set signing_public_key = ${toBuffer(signingPublicKey)}
+    where public_key = ${publicKey} and removed = 0 and signing_public_key is null`
+  yield* change(database, access, { member: "bind", publicKey, update })
+  const { signingPublicKey: bound } = yield* findMapping(parts, publicKey)
   // Cleared by hand in between: nothing is bound, so the key is as good as not mapped.
   return bound ?? (yield* notMapped(publicKey))
 })
+
+const remove = (
+  { access, database }: Parts,
+  publicKey: string
+): Effect.Effect<void, EventLogServerStoreRegistryError> => {
+  const update = sql`update ${database.tables.keys} set removed = 1 where public_key = ${publicKey} and removed = 0`
+  return change(database, access, { member: "remove", publicKey, update })
+}
 
 const list = (
   database: Database,
@@ -90,7 +110,7 @@ const list = (
   const rest = after === undefined ? sql`` : sql`and public_key > ${after}`
   return Effect.map(
     run(database, "list", () =>
-      sql<KeyRow>`select * from ${tables.keys} where removed = 0 ${rest}
+      sql<FoundKey>`select * from ${tables.keys} where removed = 0 ${rest}
         order by public_key limit ${limit}`.execute(connection)
     ),
     ({ rows }) => rows.map(toMapping)
@@ -98,20 +118,18 @@ const list = (
 }
 
 /**
- * `EventLogServerStoreRegistry`. Every member changes something in one statement at most, and reads afterwards what is in
- * force, so that none needs a transaction: of two that race one stands, whole.
+ * `EventLogServerStoreRegistry`. Every member changes a key's row in one statement at most, which says what it expects to
+ * find, and reads afterwards what is in force: of two that race one stands, whole.
  */
-export const makeRegistry = (database: Database): Registry => ({
-  resolve: makeResolve(database),
-  assign: (options) => assign(database, options),
-  enroll: (options) => enroll(database, options),
-  bind: (options) => bind(database, options),
-  remove: (publicKey) =>
-    Effect.asVoid(
-      run(database, "remove", () =>
-        sql`update ${database.tables.keys} set removed = 1 where public_key = ${publicKey}`.execute(database.connection)
-      )
-    ),
-  list: (after, limit) => list(database, after, limit),
-  changes: Stream.concat(Stream.make("any" as const), Stream.never)
-})
+export const makeRegistry = (database: Database, access: AccessNotes): Registry => {
+  const parts: Parts = { database, access, find: makeFind(database) }
+  return {
+    resolve: (publicKey) => Effect.map(findMapping(parts, publicKey), ({ storeId }) => storeId),
+    assign: (options) => assign(parts, options),
+    enroll: (options) => enroll(parts, options),
+    bind: (options) => bind(parts, options),
+    remove: (publicKey) => remove(parts, publicKey),
+    list: (after, limit) => list(database, after, limit),
+    changes: access.listeners.changes
+  }
+}

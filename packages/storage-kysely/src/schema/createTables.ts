@@ -53,10 +53,13 @@ export const createTables = async (connection: Connection, dialect: Dialect, opt
     .addColumn("store_id", columns.key(255), (column) => column.notNull())
     .addColumn("signing_public_key", columns.blob)
     .addColumn("removed", "smallint", (column) => column.notNull().defaultTo(0))
+    .addColumn("access_change", "bigint", (column) => column.notNull().defaultTo(0))
     .execute()
+  await dialect.createIndex(connection, tables.keys, `${prefix}keys_by_access_change`, ["access_change"])
   await table("identity")
     .addColumn("id", "smallint", (column) => column.primaryKey())
     .addColumn("remote_id", columns.bytes16, (column) => column.notNull())
+    .addColumn("access_changes", "bigint", (column) => column.notNull().defaultTo(0))
     .execute()
 
   await dialect

@@ -60,14 +60,18 @@ export interface KeyRow {
   readonly signing_public_key: Uint8Array | null
   /** 1 when its access was ended. */
   readonly removed: number
+  /** The number of the last change of its access; 0 before the first. */
+  readonly access_change: BigInteger
 }
 
-/** The identity of the backend, in one row. */
+/** The identity of the backend, and what there is once, in one row. */
 export interface IdentityRow {
   /** 1: there is no other. */
   readonly id: number
   /** 16 bytes. */
   readonly remote_id: Uint8Array
+  /** Counts the changes of what keys may do: removed, brought back, another signing key. */
+  readonly access_changes: BigInteger
 }
 
 /** The rows of every table, by the table's name without its prefix. */

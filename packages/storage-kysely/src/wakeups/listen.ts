@@ -1,12 +1,17 @@
+import type { AccessListeners } from "@eventlog-server/core"
 import { Data, Effect, Queue, Random } from "effect"
 import type { ActiveStores } from "./ActiveStores.ts"
+import { accessChannelOf, changeOf } from "./accessNotes.ts"
 
 /** What is needed of a connection that listens; `pg.Client` has it. */
 export interface ListenClient {
   readonly connect: () => Promise<unknown>
   readonly query: (statement: string) => Promise<unknown>
   readonly end: () => Promise<unknown>
-  on(event: "notification", listener: (message: { readonly payload?: string | undefined }) => void): unknown
+  on(
+    event: "notification",
+    listener: (message: { readonly channel: string; readonly payload?: string | undefined }) => void
+  ): unknown
   on(event: "error", listener: (error: Error) => void): unknown
   on(event: "end", listener: () => void): unknown
 }
@@ -19,6 +24,12 @@ class ListenError extends Data.TaggedError("ListenError")<{ readonly cause: unkn
 const call = <A>(promise: () => Promise<A> | A): Effect.Effect<A, ListenError> =>
   Effect.tryPromise({ try: async () => promise(), catch: (cause) => new ListenError({ cause }) })
 
+/** Those on this node who are told what a connection hears. */
+export interface Hearers {
+  readonly stores: ActiveStores
+  readonly access: AccessListeners
+}
+
 /** How often a silent connection is asked whether it is still there. */
 const keepAlive = "15 seconds"
 
@@ -26,7 +37,7 @@ const keepAlive = "15 seconds"
 const listenOnce = (
   listen: Listen,
   channel: string,
-  stores: ActiveStores,
+  { access, stores }: Hearers,
   onListening: Effect.Effect<void>
 ): Effect.Effect<never, ListenError> =>
   Effect.gen(function* () {
@@ -39,11 +50,12 @@ const listenOnce = (
     // A connection may complain more than once, also while it is being closed.
     client.on("error", lose)
     client.on("end", lose)
-    client.on("notification", ({ payload }) => {
-      if (payload !== undefined) stores.wake(payload)
+    client.on("notification", ({ channel: heard, payload = "" }) => {
+      if (heard === channel) stores.wake(payload)
+      else access.tell(changeOf(payload))
     })
     yield* call(() => client.connect())
-    yield* call(() => client.query(`listen "${channel}"`))
+    for (const name of [channel, accessChannelOf(channel)]) yield* call(() => client.query(`listen "${name}"`))
     yield* onListening
     const isAlive = call(() => client.query("select 1")).pipe(
       Effect.timeoutOrElse({
@@ -63,23 +75,24 @@ const pauseAfter = (failures: number): Effect.Effect<void> =>
 
 /**
  * Listens for what other processes tell, for ever. A connection that is lost is replaced, and then every store may have
- * changed.
+ * changed, and every key.
  *
  * @param onChange told whenever the node begins to hear of changes, and when it no longer does
  */
 export const keepListening = (
   listen: Listen,
   channel: string,
-  stores: ActiveStores,
+  hearers: Hearers,
   onChange: (isListening: boolean) => void
 ): Effect.Effect<never> => {
   let failures = 0
   const onListening = Effect.sync(() => {
     failures = 0
     onChange(true)
-    stores.wakeAll()
+    hearers.stores.wakeAll()
+    hearers.access.tell("any")
   })
-  return listenOnce(listen, channel, stores, onListening).pipe(
+  return listenOnce(listen, channel, hearers, onListening).pipe(
     Effect.catch((error) => {
       onChange(false)
       return failures === 0 ? Effect.logWarning("Listening for changes was interrupted", error) : Effect.void

@@ -1,17 +1,26 @@
-import type { StoreId } from "@eventlog-server/core"
+import { AccessListeners, type StoreId } from "@eventlog-server/core"
 import { Effect, Latch, type Scope, type Stream } from "effect"
 import type { Database } from "../database/Database.ts"
 import { ActiveStores } from "./ActiveStores.ts"
+import { type AccessNotes, accessChannelOf, payloadOf } from "./accessNotes.ts"
 import { keepListening, type Listen } from "./listen.ts"
 import { makeNotifier } from "./notifier.ts"
 import { type PollMillis, poll } from "./poll.ts"
+import { pollAccess } from "./pollAccess.ts"
 
-/** How a node learns that a store changed. */
+/**
+ * How long is waited between two looks for keys whose access changed, in milliseconds: who lost it must have lost it within
+ * a second.
+ */
+const accessPause = 400
+
+/** How a node learns that a store, or a key, changed. */
 export interface Wakeups {
   /** `FeedStore.wakeups`. */
   readonly of: (storeId: StoreId) => Stream.Stream<void>
   /** This node changed the store: tells those who listen here at once, and other processes soon. */
   readonly changed: (storeId: StoreId) => void
+  readonly access: AccessNotes
 }
 
 /** What wake-ups are made of. */
@@ -22,7 +31,7 @@ export interface WakeupOptions {
   readonly pollWhileListening: number
 }
 
-/** Wake-ups of a node, until the scope closes: one connection or one poll, however many stores are listened to. */
+/** Wake-ups of a node, until the scope closes: one connection or one poll, however many stores and keys are listened to. */
 export const makeWakeups = Effect.fnUntraced(function* (
   database: Database,
   { channel, listen, poll: pauses, pollWhileListening }: WakeupOptions
@@ -30,14 +39,17 @@ export const makeWakeups = Effect.fnUntraced(function* (
   const { notify } = database.dialect
   const activity = Latch.makeUnsafe(false)
   const stores = new ActiveStores(() => activity.openUnsafe())
+  const listeners = new AccessListeners()
   let isListening = false
   let tell = (_storeId: StoreId): void => {}
+  let access: AccessNotes = { listeners }
   if (listen !== undefined && notify !== undefined) {
     const notifier = yield* makeNotifier(database, notify, channel)
     tell = notifier.changed
+    access = { listeners, notify: (publicKey) => notify(accessChannelOf(channel), [payloadOf(publicKey)]) }
     yield* Effect.forkScoped(notifier.run)
     yield* Effect.forkScoped(
-      keepListening(listen, channel, stores, (state) => {
+      keepListening(listen, channel, { stores, access: listeners }, (state) => {
         isListening = state
         activity.openUnsafe()
       })
@@ -48,7 +60,9 @@ export const makeWakeups = Effect.fnUntraced(function* (
       isListening ? { min: pollWhileListening, max: pollWhileListening } : pauses
     )
   )
+  yield* Effect.forkScoped(pollAccess(database, listeners, () => (isListening ? pollWhileListening : accessPause)))
   return {
+    access,
     of: (storeId) => stores.wakeups(storeId),
     changed: (storeId) => {
       stores.changed(storeId)

@@ -18,13 +18,13 @@ export const requirePostgres = async (): Promise<void> => {
 /**
  * A Kysely instance as an app would have it: a connection that is lost must not end the process, idle or in use.
  *
- * @param onStatement called for every statement
+ * @param onStatement called with every statement
  */
-export const openPostgres = (options: PoolConfig = {}, onStatement?: () => void): Kysely<unknown> => {
+export const openPostgres = (options: PoolConfig = {}, onStatement?: (statement: string) => void): Kysely<unknown> => {
   const pool = new Pool({ connectionString: postgresUrl, max: 8, ...options })
   pool.on("error", () => {})
   pool.on("connect", (client) => client.on("error", () => {}))
-  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }), log: () => onStatement?.() })
+  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }), log: ({ query }) => onStatement?.(query.sql) })
 }
 
 /** A schema that no other test, run or process uses. */

@@ -12,14 +12,16 @@ if mapping[1] or not mapping[2] then return false end
 return { mapping[2], mapping[3] }
 `)
 
-/** Maps a key to a store, and binds a signing key if one is given. */
+/** Maps a key to a store, and binds a signing key if one is given. Publishes a change of a key that was mapped before. */
 export const assignScript = script(`
-local store, signing = unpack(ARGV)
-local known = redis.call('HGET', KEYS[1], 'store')
-if known and known ~= store then return redis.error_reply('ASSIGNED The key belongs to another store') end
-redis.call('HSET', KEYS[1], 'store', store)
-redis.call('HDEL', KEYS[1], 'removed')
-if signing ~= '' then redis.call('HSET', KEYS[1], 'signing', signing) end
+local channel, publicKey, store, signing = unpack(ARGV)
+local known = redis.call('HMGET', KEYS[1], 'store', 'removed', 'signing')
+if known[1] and known[1] ~= store then return redis.error_reply('ASSIGNED The key belongs to another store') end
+if not known[1] then redis.call('HSET', KEYS[1], 'store', store) end
+local isOther = signing ~= '' and signing ~= known[3]
+if isOther then redis.call('HSET', KEYS[1], 'signing', signing) end
+if known[2] then redis.call('HDEL', KEYS[1], 'removed') end
+if known[1] and (known[2] or isOther) then redis.call('PUBLISH', channel, publicKey) end
 `)
 
 /** Maps and binds a key that was never mapped, and answers the mapping in force. */
@@ -32,15 +34,25 @@ redis.call('HSET', KEYS[1], 'store', store, 'signing', signing)
 return { store, signing }
 `)
 
-/** Binds a signing key to a mapped key that has none, and answers the one that is bound. */
+/**
+ * Binds a signing key to a mapped key that has none, which is published, and returns the one that is bound. Every check of
+ * a connection runs it: where a signing key is bound it only reads.
+ */
 export const bindScript = script(`
-local mapping = redis.call('HMGET', KEYS[1], 'removed', 'store')
+local channel, publicKey, signing = unpack(ARGV)
+local mapping = redis.call('HMGET', KEYS[1], 'removed', 'store', 'signing')
 if mapping[1] or not mapping[2] then return ${notMapped} end
-redis.call('HSETNX', KEYS[1], 'signing', ARGV[1])
-return redis.call('HGET', KEYS[1], 'signing')
+if mapping[3] then return mapping[3] end
+redis.call('HSET', KEYS[1], 'signing', signing)
+redis.call('PUBLISH', channel, publicKey)
+return signing
 `)
 
-/** Ends a key's mapping; its store and signing key are remembered. */
+/** Ends a key's mapping, which is published; its store and signing key are remembered. */
 export const removeScript = script(`
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'removed', 1) end
+local channel, publicKey = unpack(ARGV)
+local mapping = redis.call('HMGET', KEYS[1], 'removed', 'store')
+if mapping[1] or not mapping[2] then return end
+redis.call('HSET', KEYS[1], 'removed', 1)
+redis.call('PUBLISH', channel, publicKey)
 `)

@@ -4,11 +4,12 @@ import {
   type KeyMapping,
   StoreId
 } from "@eventlog-server/core"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
+import type { Argument } from "../client.ts"
 import { isReply } from "../errors.ts"
 import { pageOf } from "../listing.ts"
 import type { RedisNode } from "../node.ts"
-import { run } from "../script.ts"
+import { run, type Script } from "../script.ts"
 import { assignScript, bindScript, enrollScript, listScript, readScript, removeScript } from "./registry.lua.ts"
 
 type Reason = EventLogServerStoreRegistryError["reason"]
@@ -40,9 +41,13 @@ const mappingOf = (publicKey: string, reply: unknown): KeyMapping | undefined =>
 const bytes = (signingPublicKey: Uint8Array | undefined): Buffer => Buffer.from(signingPublicKey ?? [])
 
 /** An `EventLogServerStoreRegistry` on Redis. Each key has a hash of its own; each member is one script on it. */
-export const makeStoreRegistry = ({ keys, redis }: RedisNode): EventLogServerStoreRegistry["Service"] => {
+export const makeStoreRegistry = ({ keys, redis, wakeups }: RedisNode): EventLogServerStoreRegistry["Service"] => {
   const load = async (publicKey: string): Promise<KeyMapping | undefined> =>
     mappingOf(publicKey, await run(redis, readScript, [keys.mapping(publicKey)], []))
+
+  /** Runs a script that changes a key, and publishes that it did. */
+  const change = (script: Script, publicKey: string, ...args: ReadonlyArray<Argument>): Promise<unknown> =>
+    run(redis, script, [keys.mapping(publicKey)], [keys.accessChannel, publicKey, ...args])
 
   /** Listed first: a key that is listed in vain does no harm, one that is missing would. */
   const list = (publicKey: string) => run(redis, listScript, [keys.publicKeys], [publicKey])
@@ -61,7 +66,7 @@ export const makeStoreRegistry = ({ keys, redis }: RedisNode): EventLogServerSto
         const signing = bytes(signingPublicKey)
         return attempt(publicKey, async () => {
           await list(publicKey)
-          await run(redis, assignScript, [keys.mapping(publicKey)], [storeId, signing])
+          await change(assignScript, publicKey, storeId, signing)
         })
       }),
     enroll: ({ publicKey, signingPublicKey, storeId }) =>
@@ -76,13 +81,10 @@ export const makeStoreRegistry = ({ keys, redis }: RedisNode): EventLogServerSto
     bind: ({ publicKey, signingPublicKey }) =>
       Effect.suspend(() => {
         const signing = bytes(signingPublicKey)
-        return attempt(publicKey, async () =>
-          Uint8Array.from((await run(redis, bindScript, [keys.mapping(publicKey)], [signing])) as Buffer)
-        )
+        return attempt(publicKey, async () => Uint8Array.from((await change(bindScript, publicKey, signing)) as Buffer))
       }),
-    remove: (publicKey) =>
-      Effect.asVoid(attempt(publicKey, () => run(redis, removeScript, [keys.mapping(publicKey)], []))),
+    remove: (publicKey) => Effect.asVoid(attempt(publicKey, () => change(removeScript, publicKey))),
     list: (after, limit) => attempt(undefined, () => pageOf(redis, keys.publicKeys, after, limit, load)),
-    changes: Stream.concat(Stream.make("any" as const), Stream.never)
+    changes: wakeups.access.changes
   }
 }

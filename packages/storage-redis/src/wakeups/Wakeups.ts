@@ -1,7 +1,18 @@
 import { randomUUID } from "node:crypto"
+import { AccessListeners } from "@eventlog-server/core"
 import type { Subscriber } from "../client.ts"
 import { type Listener, Listeners } from "./Listeners.ts"
 import { Subscription } from "./Subscription.ts"
+
+/** What `Wakeups` needs to know. */
+interface WakeupOptions {
+  /** Opens a connection. */
+  readonly open: () => Subscriber
+  /** Called for each new connection, before anybody is woken. */
+  readonly onConnected: () => void
+  /** The channel that keys are named on whose access changed. It is always heard. */
+  readonly accessChannel: string
+}
 
 /**
  * The wake-ups of one node: commits are published, and whoever listens to a store hears of them.
@@ -14,16 +25,19 @@ export class Wakeups {
   readonly #subscription: Subscription
   #name = randomUUID()
 
-  /** @param open opens a connection @param onConnected called for each new connection, before anybody is woken */
-  constructor(open: () => Subscriber, onConnected: () => void) {
+  /** Those who are told of keys whose access changed, by the node itself or by others. */
+  readonly access = new AccessListeners()
+
+  constructor({ accessChannel, onConnected, open }: WakeupOptions) {
     this.#subscription = new Subscription(open, {
-      channels: () => this.#listeners.channels(),
+      channels: () => [accessChannel, ...this.#listeners.channels()],
       onMessage: (channel, message) => {
-        if (message !== this.#name) this.#listeners.wake(channel)
+        if (channel === accessChannel) this.access.tell({ publicKey: message })
+        else if (message !== this.#name) this.#listeners.wake(channel)
       },
       onConnected: () => {
         onConnected()
-        this.#listeners.wakeAll()
+        this.wakeAll()
       }
     })
   }
@@ -54,9 +68,10 @@ export class Wakeups {
     }
   }
 
-  /** Wakes everybody. */
+  /** Wakes everybody, and tells that any key's access may have changed. */
   wakeAll(): void {
     this.#listeners.wakeAll()
+    this.access.tell("any")
   }
 
   close(): void {

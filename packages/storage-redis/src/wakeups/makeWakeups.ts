@@ -20,13 +20,18 @@ const serverOf = (redis: AppRedis): RedisConnection => {
 const openSubscriber = (redis: AppRedis): Subscriber =>
   serverOf(redis).duplicate({ retryStrategy: null, maxRetriesPerRequest: null, lazyConnect: false })
 
-/** Opens the connection that hears of commits, until the scope closes. */
+/**
+ * Opens the connection that hears of commits and of changes of keys, until the scope closes.
+ *
+ * @param onConnected called for each new connection, before anybody is woken
+ */
 export const makeWakeups = Effect.fnUntraced(function* (
   redis: AppRedis,
+  accessChannel: string,
   onConnected: () => void
 ): Effect.fn.Return<Wakeups, never, Scope.Scope> {
   const wakeups = yield* Effect.acquireRelease(
-    Effect.sync(() => new Wakeups(() => openSubscriber(redis), onConnected)),
+    Effect.sync(() => new Wakeups({ open: () => openSubscriber(redis), onConnected, accessChannel })),
     (wakeups) => Effect.sync(() => wakeups.close())
   )
   if (isCluster(redis)) {

@@ -59,6 +59,17 @@ export const append: Topic = (check) => {
     })
   )
 
+  for (const count of [1, 3]) {
+    check(`keeps empty payloads, where all of ${count} are empty`, ({ node, peer }) =>
+      Effect.gen(function* () {
+        const storeId = freshStoreId()
+        const records = makeRecords(count, { payload: new Uint8Array(0) })
+        yield* node.feeds.append(storeId, records)
+        expect((yield* readAll(peer.feeds, storeId)).entries.map(contents)).toEqual(records.map(contents))
+      })
+    )
+  }
+
   check("neither changes the bytes it is given nor depends on them later", ({ node }) =>
     Effect.gen(function* () {
       const storeId = freshStoreId()

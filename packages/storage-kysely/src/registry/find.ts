@@ -1,0 +1,45 @@
+import type { EventLogServerStoreRegistryError } from "@eventlog-server/core"
+import { Effect, Exit, Request, RequestResolver } from "effect"
+import { sql } from "kysely"
+import type { Database } from "../database/Database.ts"
+import type { KeyRow } from "../schema/tables.ts"
+import { run } from "./calls.ts"
+
+/** What is known of a key, removed ones included. */
+export type FoundKey = Pick<KeyRow, "public_key" | "store_id" | "signing_public_key" | "removed">
+
+/** Finds the row of a key; `undefined` for one that was never mapped. */
+export type FindKey = (publicKey: string) => Effect.Effect<FoundKey | undefined, EventLogServerStoreRegistryError>
+
+class Find extends Request.Class<
+  { readonly publicKey: string },
+  FoundKey | undefined,
+  EventLogServerStoreRegistryError
+> {}
+
+/** Keys that a statement asks for at most: far below the parameters that a database takes. */
+const maxKeys = 1_000
+
+/**
+ * Every write, every subscription and every check of a connection looks up its key, so what is looked up at the same time
+ * is one statement. Nothing is remembered: a key that another process removed is refused from then on.
+ */
+export const makeFind = (database: Database): FindKey => {
+  const find = (publicKeys: ReadonlyArray<string>) =>
+    run(database, "resolve", () =>
+      sql<FoundKey>`select public_key, store_id, signing_public_key, removed from ${database.tables.keys}
+        where public_key in (${sql.join(publicKeys)})`.execute(database.connection)
+    )
+  const resolver = RequestResolver.make<Find>((entries) =>
+    Effect.matchCause(find(Array.from(new Set(entries.map(({ request }) => request.publicKey)))), {
+      onFailure: (cause) => {
+        for (const entry of entries) entry.completeUnsafe(Exit.failCause(cause))
+      },
+      onSuccess: ({ rows }) => {
+        const found = new Map(rows.map((row) => [row.public_key, row]))
+        for (const entry of entries) entry.completeUnsafe(Exit.succeed(found.get(entry.request.publicKey)))
+      }
+    })
+  ).pipe(RequestResolver.batchN(maxKeys))
+  return (publicKey) => Effect.request(new Find({ publicKey }), resolver)
+}
