@@ -125,13 +125,14 @@ describe("frames and chunks", () => {
   })
 
   it("refuses a part whose number has a million digits, without a look at them", async () => {
-    const { unharmed, url } = await makeScene()
+    const { attacker, unharmed, url } = await makeScene()
     const stranger = new Peer(url)
     await stranger.opened
     // Field 1, a whole number.
     const payload = framed([0x20, 1 * 8 + 1, ...new Array<number>(1_000_000).fill(0xff), 1])
-    const sent = { _tag: "Request", id: 1, tag: "EventLog.WriteChunked", payload, headers: [] }
-    expect(await stranger.answer(sent)).toMatchObject({ code: "InvalidRequest" })
+    const sent = { _tag: "Request", id: 99, tag: "EventLog.WriteChunked", payload, headers: [] }
+    expect(await attacker.answer(sent)).toMatchObject({ code: "InvalidRequest" })
+    expect(await stranger.answer(sent)).toMatchObject({ code: "Forbidden" })
     await unharmed()
   })
 
