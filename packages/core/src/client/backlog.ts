@@ -1,10 +1,14 @@
 import type { EventJournal } from "effect/eventlog"
 import type { AnnouncedLimits } from "../wire/index.ts"
 import { entryBytes } from "../wire/limits.ts"
+import { exceedsBytes } from "../wire/storableText.ts"
 import { RemoteRefusal } from "./errors.ts"
 
 type Entry = EventJournal.Entry
-type Limits = Pick<AnnouncedLimits, "maxBatchEntries" | "maxEntryBytes" | "maxMessageBytes">
+type Limits = Pick<
+  AnnouncedLimits,
+  "maxBatchEntries" | "maxEntryBytes" | "maxEventBytes" | "maxMessageBytes" | "maxPrimaryKeyBytes"
+>
 
 /** Bytes of a batch of small entries: enough to be efficient, few enough for several to be under way. */
 const batchBytes = 256 * 1024
@@ -24,6 +28,13 @@ export const refuseUnsendable = (entry: Entry, limits: Limits): RemoteRefusal | 
   // UTF-8 has no lone surrogates: sent, they would become other text, or make the whole message unreadable.
   if (!entry.event.isWellFormed() || !entry.primaryKey.isWellFormed()) {
     return refusal(entry, "BadEntry", "Neither an event name nor a primary key may hold a lone surrogate")
+  }
+  // Text far beyond these bounds keeps the server from reading the message, and so from naming the entry.
+  if (exceedsBytes(entry.event, limits.maxEventBytes)) {
+    return refusal(entry, "Limit", `An event name may have ${limits.maxEventBytes} bytes`)
+  }
+  if (exceedsBytes(entry.primaryKey, limits.maxPrimaryKeyBytes)) {
+    return refusal(entry, "Limit", `A primary key may have ${limits.maxPrimaryKeyBytes} bytes`)
   }
   const fits = entryBytes(entry) <= limits.maxEntryBytes && overheadBytes + wireBytes(entry) <= limits.maxMessageBytes
   return fits ? undefined : refusal(entry, "Limit", `An entry may have ${limits.maxEntryBytes} bytes`)

@@ -2,12 +2,11 @@ import { Deferred, Effect, Queue, Result, type Scope } from "effect"
 import type { Socket } from "effect/socket"
 import {
   type AnnouncedLimits,
-  chunkBytes,
-  chunkOverheadBytes,
   defaultLimits,
   encodeRequestUnencrypted,
   type ProtocolRequestUnencrypted,
   type ProtocolResponseUnencrypted,
+  partBytesFor,
   protocolVersion,
   splitMessage
 } from "../wire/index.ts"
@@ -114,8 +113,8 @@ const makeOutbox = Effect.fnUntraced(function* (socket: Socket.Socket): Effect.f
   const outbox: Outbox = {
     limits: defaultLimits,
     send: (message) => {
-      const partBytes = Math.min(chunkBytes, outbox.limits.maxFrameBytes - chunkOverheadBytes)
-      Queue.offerAllUnsafe(frames, splitMessage(encodeRequestUnencrypted(message), chunked++, partBytes))
+      const parts = splitMessage(encodeRequestUnencrypted(message), chunked++, partBytesFor(outbox.limits))
+      Queue.offerAllUnsafe(frames, parts)
     }
   }
   return outbox

@@ -1,19 +1,21 @@
 import { Deferred, Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import type {
-  Ack,
-  AnnouncedLimits,
-  Authenticated,
-  CaughtUp,
-  Changes,
-  ErrorUnencrypted,
-  Hello,
-  ProtocolRequestUnencrypted,
-  ProtocolResponseUnencrypted,
-  Subscribed
+import {
+  type Ack,
+  type AnnouncedLimits,
+  type Authenticated,
+  type CaughtUp,
+  type Changes,
+  defaultLimits,
+  type ErrorUnencrypted,
+  type Hello,
+  type ProtocolRequestUnencrypted,
+  type ProtocolResponseUnencrypted,
+  partBytesFor,
+  type Subscribed
 } from "../wire/index.ts"
 import type { ConnectionFailure } from "./errors.ts"
-import { SendWindow } from "./sendWindow.ts"
+import { SendWindow, type WindowSize } from "./sendWindow.ts"
 
 /** What answers a request. */
 export type Answer =
@@ -35,6 +37,17 @@ export interface Route {
 type RouteKey = number | "Authenticate"
 
 const outboundBytes = 4 * 1024 * 1024
+
+/**
+ * Half of what the server holds for a connection leaves room for what it has answered and we don't know of yet, and for all
+ * that is no write: proofs, subscriptions, signs of life.
+ */
+const windowOf = (limits: AnnouncedLimits): WindowSize => ({
+  requests: limits.maxPendingWrites,
+  bytes: Math.min(outboundBytes, limits.maxInboundBytes / 2),
+  frames: (limits.maxInboundFrames ?? defaultLimits.maxInboundFrames) / 2,
+  frameBytes: partBytesFor(limits)
+})
 
 /**
  * One connection from its `Hello` to its end: matches answers to requests, and keeps what is true of this connection
@@ -65,11 +78,7 @@ export class Session {
     this.remoteId = hello.remoteId
     this.limits = hello.limits
     this.wantsProof = hello.challenge !== undefined
-    // Half of what the server holds for a connection leaves room for what it has answered and we don't know of yet.
-    this.window = new SendWindow(
-      hello.limits.maxPendingWrites,
-      Math.min(outboundBytes, hello.limits.maxInboundBytes / 2)
-    )
+    this.window = new SendWindow(windowOf(hello.limits))
     this.#challenge = hello.challenge
     this.#send = send
   }

@@ -17,11 +17,15 @@ const leastChunkBytes = 1024
 
 type Chunk = typeof ChunkedMessage.Type
 
+/** Bytes of each part of a message, for a peer with these limits: its frames fit. */
+export const partBytesFor = ({ maxFrameBytes }: Pick<Limits, "maxFrameBytes">): number =>
+  Math.max(1, Math.min(chunkBytes, maxFrameBytes - chunkOverheadBytes))
+
 /**
  * The frames of an encoded message: itself while it has at most `partBytes`, else one `ChunkedMessage` for each
  * `partBytes` of it. The `id` names it among the chunked messages that its sender has under way.
  *
- * A peer that announced a small `maxFrameBytes` wants a `partBytes` of at most `maxFrameBytes - chunkOverheadBytes`.
+ * A peer that announced a small `maxFrameBytes` wants the `partBytes` of `partBytesFor`.
  */
 export const splitMessage = (message: Uint8Array, id: number, partBytes = chunkBytes): ReadonlyArray<Uint8Array> => {
   if (message.length <= partBytes) return [message]

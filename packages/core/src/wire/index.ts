@@ -1,5 +1,5 @@
 export { changesMessage, changesPrefix } from "./changes.ts"
-export { ChunkError, ChunkJoiner, chunkBytes, chunkOverheadBytes, splitMessage } from "./chunks.ts"
+export { ChunkError, ChunkJoiner, chunkBytes, chunkOverheadBytes, partBytesFor, splitMessage } from "./chunks.ts"
 export {
   DecodeError,
   decodeRequestUnencrypted,

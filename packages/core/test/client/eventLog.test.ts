@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random } from "effect"
-import type { EventJournal } from "effect/eventlog"
+import { EventJournal } from "effect/eventlog"
 import type { Rejection } from "../../src/client/index.ts"
 import { type FeedEntry, memoryBackend } from "../../src/index.ts"
-import { captureLogs, untilStatus } from "./fixtures.ts"
+import { captureLogs, connectRemote, makeEntries, makeIdentity, storeId, untilStatus } from "./fixtures.ts"
 import { type Line, openLine, readFeed, startServer, type TodoServer, type TodoServerOptions } from "./liveServer.ts"
 import { type Device, makeDisk, openDevice } from "./todos.ts"
 
@@ -54,6 +54,27 @@ describe("effect's EventLog on the client", () => {
       const synced = yield* untilStatus(device.client, ({ cursor }) => cursor === 2)
       assert.deepInclude(synced, { connection: "online", lastError: undefined })
       assert.deepStrictEqual(idsOf(yield* readFeed(server)), [...(yield* device.entryIds)])
+    })
+  )
+
+  it.live("brings 1,500 writes through one connection to a server that takes eight frames ahead", () =>
+    Effect.gen(function* () {
+      const connections = new Set<string>()
+      const auth = {
+        read: () => {},
+        write: async ({ connection }: { readonly connection: { readonly id: string } | undefined }) => {
+          connections.add(connection!.id)
+          // Frames come in meanwhile.
+          await new Promise(setImmediate)
+        }
+      }
+      const limits = { maxBatchEntries: 1, maxInboundFrames: 8 }
+      const { line, server } = yield* start({ auth, limits })
+      const remote = yield* connectRemote({ url: line.url })
+      const entries = makeEntries(1_500).map((entry) => new EventJournal.Entry({ ...entry, event: "Unknown" }))
+      yield* remote.write({ identity: makeIdentity(), storeId, entries })
+      assert.lengthOf(yield* readFeed(server), 1_500)
+      assert.strictEqual(connections.size, 1)
     })
   )
 

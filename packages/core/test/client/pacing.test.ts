@@ -88,9 +88,11 @@ describe("a backlog", () => {
 })
 
 describe("the send window", () => {
+  const size = { requests: 2, bytes: 100, frames: 100, frameBytes: 1_000 }
+
   it.effect("lets requests in as they came, bounded in number and bytes, a big one alone", () =>
     Effect.gen(function* () {
-      const window = new SendWindow(2, 100)
+      const window = new SendWindow(size)
       const log: Array<string> = []
       const request = (name: string, bytes: number) =>
         window.within(
@@ -105,9 +107,11 @@ describe("the send window", () => {
         (effect) => Effect.forkChild(effect, { startImmediately: true })
       )
       assert.deepStrictEqual(log, ["a", "b"])
-      // An interrupted one leaves its place.
+      // An interrupted one keeps its place: it is under way all the same.
       yield* Fiber.interrupt(fibers[1]!)
       yield* Effect.yieldNow
+      assert.deepStrictEqual(log, ["a", "b"])
+      yield* TestClock.adjust(1_000)
       assert.deepStrictEqual(log, ["a", "b", "c"])
       yield* TestClock.adjust(1_000)
       assert.deepStrictEqual(log, ["a", "b", "c", "d"])
@@ -115,6 +119,53 @@ describe("the send window", () => {
       assert.deepStrictEqual(log, ["a", "b", "c", "d", "e"])
       yield* TestClock.adjust(1_000)
       yield* Fiber.join(fibers[4]!)
+    })
+  )
+
+  it.effect("lets nobody in for one that gave up while it waited", () =>
+    Effect.gen(function* () {
+      const window = new SendWindow({ ...size, requests: 1 })
+      const log: Array<string> = []
+      const request = (name: string) =>
+        window.within(
+          1,
+          Effect.suspend(() => {
+            log.push(name)
+            return Effect.sleep(1_000)
+          })
+        )
+      const fibers = yield* Effect.forEach(["a", "b", "c"], (name) =>
+        Effect.forkChild(request(name), { startImmediately: true })
+      )
+      yield* Fiber.interrupt(fibers[1]!)
+      yield* TestClock.adjust(1_000)
+      assert.deepStrictEqual(log, ["a", "c"])
+      yield* TestClock.adjust(1_000)
+      yield* Fiber.join(fibers[2]!)
+    })
+  )
+
+  it.effect("counts the frames of each request", () =>
+    Effect.gen(function* () {
+      const window = new SendWindow({ requests: 10, bytes: 10_000, frames: 5, frameBytes: 100 })
+      const log: Array<number> = []
+      const request = (bytes: number) =>
+        window.within(
+          bytes,
+          Effect.suspend(() => {
+            log.push(bytes)
+            return Effect.sleep(1_000)
+          })
+        )
+      for (const bytes of [100, 101, 200, 5_000, 1]) {
+        yield* Effect.forkChild(request(bytes), { startImmediately: true })
+      }
+      assert.deepStrictEqual(log, [100, 101, 200])
+      yield* TestClock.adjust(1_000)
+      assert.deepStrictEqual(log, [100, 101, 200, 5_000])
+      yield* TestClock.adjust(1_000)
+      assert.deepStrictEqual(log, [100, 101, 200, 5_000, 1])
+      yield* TestClock.adjust(1_000)
     })
   )
 })

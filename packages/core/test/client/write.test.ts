@@ -1,9 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import type { EventLogRemote } from "effect/eventlog"
+import { Effect, Fiber } from "effect"
+import { EventJournal, type EventLogRemote } from "effect/eventlog"
 import { type Rejection, RemoteRefusal } from "../../src/client/index.ts"
-import { background, captureLogs, connectTo, makeEntries, makeEntry, makeIdentity, storeId } from "./fixtures.ts"
-import type { Peer } from "./scriptedServer.ts"
+import { announcedLimits, defaultLimits } from "../../src/wire/index.ts"
+import {
+  background,
+  captureLogs,
+  connectRemote,
+  connectTo,
+  makeEntries,
+  makeEntry,
+  makeIdentity,
+  storeId
+} from "./fixtures.ts"
+import { type Peer, remoteId, scriptedServer } from "./scriptedServer.ts"
 
 const identity = makeIdentity()
 
@@ -232,6 +242,33 @@ describe("the server's limits", () => {
     })
   )
 
+  it.live.each<readonly [string, EventJournal.Entry]>([
+    ["primary key", makeEntry("€".repeat(7))],
+    ["event name", new EventJournal.Entry({ ...makeEntry("key"), event: "e".repeat(21) }, { disableChecks: true })]
+  ])("an entry whose %s is too long is rejected here, and the others pass", ([, long]) =>
+    Effect.gen(function* () {
+      const rejections: Array<Rejection> = []
+      const { peer, remote } = yield* connectTo(
+        {
+          onRejected: (rejection) => {
+            rejections.push(rejection)
+          }
+        },
+        { maxEventBytes: 20, maxPrimaryKeyBytes: 20 }
+      )
+      const short = makeEntry("€€€€€€12")
+      const writing = yield* background(remote.write({ identity, storeId, entries: [long, short] }))
+      const request = yield* peer.next("WriteEntries")
+      assert.deepStrictEqual(idsOf(request.entries), idsOf([short]))
+      peer.ack(request)
+      yield* writing
+      assert.deepStrictEqual(
+        rejections.map(({ entries, refusal }) => [idsOf(entries), refusal.reason, refusal.retryable]),
+        [[idsOf([long]), "Limit", false]]
+      )
+    })
+  )
+
   it.live("an entry with text that UTF-8 can't say is rejected here, and the others pass", () =>
     Effect.gen(function* () {
       const rejections: Array<Rejection> = []
@@ -263,6 +300,62 @@ describe("the server's limits", () => {
       peer.ack(yield* peer.next("WriteEntries"))
       assert.strictEqual(yield* writesSoFar(peer), 3)
       for (let batch = 0; batch < 9; batch++) peer.ack(yield* peer.next("WriteEntries"))
+      yield* writing
+    })
+  )
+
+  it.live("no more frames are under way than it takes, with 1,500 writes to be sent", () =>
+    Effect.gen(function* () {
+      const { peer, remote } = yield* connectTo({}, { maxBatchEntries: 1, maxPendingWrites: 64, maxInboundFrames: 16 })
+      const entries = makeEntries(1_500)
+      const writing = yield* background(remote.write({ identity, storeId, entries }))
+      let most = 0
+      for (let answered = 0; answered < entries.length; answered++) {
+        const request = yield* peer.next("WriteEntries")
+        most = Math.max(most, peer.frames.length - answered)
+        peer.ack(request)
+      }
+      yield* writing
+      assert.isAtMost(most, 16)
+    })
+  )
+
+  it.live("each part of a big message counts as a frame", () =>
+    Effect.gen(function* () {
+      const limits = { maxBatchEntries: 1, maxFrameBytes: 1_104, maxInboundFrames: 20 }
+      const { peer, remote } = yield* connectTo({}, limits)
+      const writing = yield* background(remote.write({ identity, storeId, entries: makeEntries(5, 3_500) }))
+      assert.strictEqual(yield* writesSoFar(peer), 2)
+      for (let batch = 0; batch < 5; batch++) peer.ack(yield* peer.next("WriteEntries"))
+      yield* writing
+    })
+  )
+
+  it.live("a server of before, which announced no frames, is sent as much as its other limits allow", () =>
+    Effect.gen(function* () {
+      const server = yield* scriptedServer
+      const connecting = yield* background(connectRemote({ url: server.url }))
+      const peer = yield* server.accept
+      const { maxInboundFrames: _, maxKeys: __, ...limits } = announcedLimits({ ...defaultLimits, maxBatchEntries: 1 })
+      peer.send({ _tag: "Hello", remoteId, protocol: 1, limits })
+      const remote = yield* connecting
+      const writing = yield* background(remote.write({ identity, storeId, entries: makeEntries(70) }))
+      assert.strictEqual(yield* writesSoFar(peer), 64)
+      for (let batch = 0; batch < 70; batch++) peer.ack(yield* peer.next("WriteEntries"))
+      yield* writing
+    })
+  )
+
+  it.live("a write that nobody waits for any more counts until it is answered", () =>
+    Effect.gen(function* () {
+      const { peer, remote } = yield* connectTo({}, { maxBatchEntries: 1, maxPendingWrites: 3 })
+      const write = remote.write({ identity, storeId, entries: makeEntries(2) })
+      const given = yield* Effect.forkChild(write, { startImmediately: true })
+      assert.strictEqual(yield* writesSoFar(peer), 2)
+      yield* Fiber.interrupt(given)
+      const writing = yield* background(remote.write({ identity, storeId, entries: makeEntries(3) }))
+      assert.strictEqual(yield* writesSoFar(peer), 3)
+      for (let batch = 0; batch < 5; batch++) peer.ack(yield* peer.next("WriteEntries"))
       yield* writing
     })
   )
