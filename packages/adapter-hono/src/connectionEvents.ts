@@ -6,6 +6,9 @@ interface RawSocket {
   binaryType?: string
   readonly bufferedAmount?: number
   readonly getBufferedAmount?: () => number
+  readonly terminate?: () => void
+  readonly pause?: () => void
+  readonly resume?: () => void
 }
 
 const bufferedBytesOf = (raw: RawSocket): Transport["bufferedBytes"] => {
@@ -13,15 +16,27 @@ const bufferedBytesOf = (raw: RawSocket): Transport["bufferedBytes"] => {
   return raw.getBufferedAmount === undefined ? undefined : () => raw.getBufferedAmount?.() ?? 0
 }
 
+const pausingOf = (raw: RawSocket): Pick<Transport, "pause" | "resume"> =>
+  raw.pause === undefined || raw.resume === undefined
+    ? {}
+    : { pause: () => raw.pause?.(), resume: () => raw.resume?.() }
+
 const openTransport = (ws: WSContext): Transport => {
   const raw: RawSocket = ws.raw ?? {}
   if (raw.binaryType === "blob") raw.binaryType = "arraybuffer"
+  const pausing = pausingOf(raw)
   return {
     send: (frame) => {
       if (ws.readyState === 1) ws.send(frame as Uint8Array<ArrayBuffer>)
     },
     bufferedBytes: bufferedBytesOf(raw),
-    close: (code, reason) => ws.close(code, reason)
+    close: (code, reason) => {
+      ws.close(code, reason)
+      // The peer's answer has to be read.
+      pausing.resume?.()
+    },
+    terminate: raw.terminate && (() => raw.terminate?.()),
+    ...pausing
   }
 }
 

@@ -80,6 +80,72 @@ export const closing = (mount: Mount): void => {
     await endsOnce(connected)
   })
 
+  it.each([
+    ["that announces more bytes than any server takes", 1009, [0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]],
+    ["of no known type", 1002, [0x83, 0x80, 0, 0, 0, 0]],
+    ["that isn't masked", 1002, [0x82, 1, 7]],
+    ["of text that isn't UTF-8", 1007, [0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe]]
+  ])("tells a client that sends a frame %s so, by %s", async (_, code, frame) => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url, { early: { bytes: Uint8Array.from(frame), sent: () => {} } })
+    expect((await client.closed).code).toBe(code)
+    const { ends, frames } = await recorder.connections.take()
+    await ends.take()
+    expect(frames.size).toBe(0)
+  })
+
+  it("ends at once, with what was queued, when the server terminates", async (context) => {
+    const connected = await pair(mount)
+    const { client, server } = connected
+    const { terminate } = server.transport
+    if (terminate === undefined) return context.skip("the runtime can't")
+    client.socket.pause()
+    for (let i = 0; i < 24; i++) server.transport.send(new Uint8Array(1024 * 1024))
+    terminate()
+    await endsOnce(connected)
+    client.socket.resume()
+    expect((await client.closed).code).toBe(1006)
+    expect(client.frames.size).toBeLessThan(24)
+  })
+
+  it("does nothing when it terminates, pauses or resumes after the end", async () => {
+    const connected = await pair(mount)
+    const { client, server } = connected
+    server.transport.close(1012, "first")
+    expect(await client.closed).toEqual({ code: 1012, reason: "first" })
+    await endsOnce(connected)
+    for (const act of ["pause", "resume", "terminate", "terminate"] as const) server.transport[act]?.()
+    server.transport.send(farewell)
+    server.transport.close(1008, "second")
+    await settle(connected.url)
+    expect(server.ends.size).toBe(0)
+  })
+
+  it("ends a connection that doesn't answer the close when the server terminates it", async (context) => {
+    const connected = await pair(mount)
+    const { client, server } = connected
+    const { terminate } = server.transport
+    if (terminate === undefined) return context.skip("the runtime can't")
+    client.socket.pause()
+    server.transport.close(1012, "")
+    await settle(connected.url)
+    expect(server.ends.size).toBe(0)
+    terminate()
+    await endsOnce(connected)
+  })
+
+  // The time is below the half minute after which websocket libraries give a peer up that seems not to answer.
+  it("closes while it is paused: the client's answer is read", { timeout: 20_000 }, async (context) => {
+    const connected = await pair(mount)
+    const { client, server } = connected
+    const { pause } = server.transport
+    if (pause === undefined) return context.skip("the runtime can't pause")
+    pause()
+    server.transport.close(1008, "enough")
+    expect(await client.closed).toEqual({ code: 1008, reason: "enough" })
+    await endsOnce(connected)
+  })
+
   it("ends a connection alone, not its neighbours", async () => {
     const { recorder, url } = await record(mount)
     const [first, second] = [await connect(url), await connect(url)]
