@@ -30,6 +30,9 @@ const endsOnce = async ({ server, url }: Pair): Promise<void> => {
   expect(server.ends.size).toBe(0)
 }
 
+/** Websocket libraries give a peer up that doesn't answer a close for half a minute; a test must not wait for that. */
+const beforeItIsGivenUp = { timeout: 20_000 }
+
 /** How connections end. */
 export const closing = (mount: Mount): void => {
   it("closes with the server's code and reason", async () => {
@@ -94,7 +97,7 @@ export const closing = (mount: Mount): void => {
     expect(frames.size).toBe(0)
   })
 
-  it("ends at once, with what was queued, when the server terminates", async (context) => {
+  it("ends at once, with what was queued, when the server terminates", beforeItIsGivenUp, async (context) => {
     const connected = await pair(mount)
     const { client, server } = connected
     const { terminate } = server.transport
@@ -121,21 +124,24 @@ export const closing = (mount: Mount): void => {
     expect(server.ends.size).toBe(0)
   })
 
-  it("ends a connection that doesn't answer the close when the server terminates it", async (context) => {
-    const connected = await pair(mount)
-    const { client, server } = connected
-    const { terminate } = server.transport
-    if (terminate === undefined) return context.skip("the runtime can't")
-    client.socket.pause()
-    server.transport.close(1012, "")
-    await settle(connected.url)
-    expect(server.ends.size).toBe(0)
-    terminate()
-    await endsOnce(connected)
-  })
+  it(
+    "ends a connection that doesn't answer the close when the server terminates it",
+    beforeItIsGivenUp,
+    async (context) => {
+      const connected = await pair(mount)
+      const { client, server } = connected
+      const { terminate } = server.transport
+      if (terminate === undefined) return context.skip("the runtime can't")
+      client.socket.pause()
+      server.transport.close(1012, "")
+      await settle(connected.url)
+      expect(server.ends.size).toBe(0)
+      terminate()
+      await endsOnce(connected)
+    }
+  )
 
-  // The time is below the half minute after which websocket libraries give a peer up that seems not to answer.
-  it("closes while it is paused: the client's answer is read", { timeout: 20_000 }, async (context) => {
+  it("closes while it is paused: the client's answer is read", beforeItIsGivenUp, async (context) => {
     const connected = await pair(mount)
     const { client, server } = connected
     const { pause } = server.transport
