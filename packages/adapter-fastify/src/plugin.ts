@@ -27,11 +27,13 @@ const transportOf = (socket: WebSocket): Transport => ({
   bufferedBytes: () => socket.bufferedAmount,
   close: (code, reason) => {
     socket.close(code, reason)
-    // The peer's answer has to be read.
+    // From here on the socket is read for the peer's answer.
     socket.resume()
   },
   terminate: () => socket.terminate(),
-  pause: () => socket.pause(),
+  pause: () => {
+    if (socket.readyState === socket.OPEN) socket.pause()
+  },
   resume: () => socket.resume()
 })
 

@@ -16,15 +16,20 @@ const bufferedBytesOf = (raw: RawSocket): Transport["bufferedBytes"] => {
   return raw.getBufferedAmount === undefined ? undefined : () => raw.getBufferedAmount?.() ?? 0
 }
 
-const pausingOf = (raw: RawSocket): Pick<Transport, "pause" | "resume"> =>
-  raw.pause === undefined || raw.resume === undefined
-    ? {}
-    : { pause: () => raw.pause?.(), resume: () => raw.resume?.() }
+const pausingOf = (ws: WSContext, raw: RawSocket): Pick<Transport, "pause" | "resume"> => {
+  if (raw.pause === undefined || raw.resume === undefined) return {}
+  return {
+    pause: () => {
+      if (ws.readyState === 1) raw.pause?.()
+    },
+    resume: () => raw.resume?.()
+  }
+}
 
 const openTransport = (ws: WSContext): Transport => {
   const raw: RawSocket = ws.raw ?? {}
   if (raw.binaryType === "blob") raw.binaryType = "arraybuffer"
-  const pausing = pausingOf(raw)
+  const pausing = pausingOf(ws, raw)
   return {
     send: (frame) => {
       if (ws.readyState === 1) ws.send(frame as Uint8Array<ArrayBuffer>)
@@ -32,7 +37,7 @@ const openTransport = (ws: WSContext): Transport => {
     bufferedBytes: bufferedBytesOf(raw),
     close: (code, reason) => {
       ws.close(code, reason)
-      // The peer's answer has to be read.
+      // From here on the socket is read for the peer's answer.
       pausing.resume?.()
     },
     terminate: raw.terminate && (() => raw.terminate?.()),

@@ -148,6 +148,7 @@ export const closing = (mount: Mount): void => {
     if (pause === undefined) return context.skip("the runtime can't pause")
     pause()
     server.transport.close(1008, "enough")
+    pause()
     expect(await client.closed).toEqual({ code: 1008, reason: "enough" })
     await endsOnce(connected)
   })
