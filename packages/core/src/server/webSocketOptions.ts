@@ -16,8 +16,8 @@ export interface WebSocketOptions {
   /** How long a peer has to answer a close, in milliseconds; one that is gone must not hold the app up. */
   readonly closeTimeout: number
   /**
-   * Selects `eventlog.v1` where it is offered. A client that offers other versions only learns that none is spoken here. Names
-   * of other protocols are none of ours: the first is selected, as `ws` does by itself, for other websockets of the app.
+   * Selects `eventlog.v1` where it is offered. A client that offers other versions only learns that none is spoken here.
+   * Names of other protocols are none of ours: the first is selected, as `ws` does, for other websockets of the app.
    */
   readonly handleProtocols: (offered: ReadonlySet<string>) => string | false
 }
@@ -48,8 +48,8 @@ export interface ShownWebSocketOptions {
 }
 
 /**
- * What to warn of when the app brings a `WebSocketServer` of its own: `undefined` if that serves event logs well, or shows no
- * options. Adapters log it once.
+ * What to warn of when the app brings a `WebSocketServer` of its own: `undefined` if that serves event logs well, or shows
+ * no options. Adapters log it once.
  */
 export const webSocketWarning = (limits: Limits, options: ShownWebSocketOptions | undefined): string | undefined => {
   if (options?.maxPayload === undefined) return undefined
