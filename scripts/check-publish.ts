@@ -84,21 +84,12 @@ const lowest = (range: string): string => {
   return version.split(".").concat("0", "0").slice(0, 3).join(".")
 }
 
-/** The server that Hono apps run on in this repository. */
-const honoServer = (
-  JSON.parse(readFileSync(join(root, "packages/adapter-hono/package.json"), "utf8")) as {
-    readonly devDependencies: Readonly<Record<string, string>>
-  }
-).devDependencies["@hono/node-server"]
-
 const installTogether = (packages: ReadonlyArray<Packed>, folder: string): void => {
   const names = new Set(packages.map(({ manifest }) => manifest.name))
   const peers = packages
     .flatMap(({ manifest }) => Object.entries(manifest.peerDependencies ?? {}))
     .filter(([name]) => !names.has(name))
     .map(([name, range]) => `${name}@${lowest(range)}`)
-    // Hono has no server of its own.
-    .concat(`@hono/node-server@${honoServer}`)
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }))
   const tarballs = packages.map(({ tarball }) => tarball)
   npm(folder, "install", "--silent", "--prefer-offline", "--ignore-scripts", ...tarballs, ...new Set(peers))
@@ -155,6 +146,7 @@ const syncStockClients = (folder: string): void => {
     import { generateIdentity } from "@eventlog-server/core/client"
     import { eventLogPlugin } from "@eventlog-server/adapter-fastify"
     import { eventLog } from "@eventlog-server/adapter-hono"
+    import { webSocketServer } from "@eventlog-server/adapter-hono/node"
     import { createAdaptorServer, upgradeWebSocket } from "@hono/node-server"
     import { Effect, Layer, Schema } from "effect"
     import { EventGroup, EventJournal, EventLog, EventLogRemote } from "effect/eventlog"
@@ -163,7 +155,7 @@ const syncStockClients = (folder: string): void => {
     import Fastify from "fastify"
     import { Hono } from "hono"
     import { once } from "node:events"
-    import { WebSocket, WebSocketServer } from "ws"
+    import { WebSocket } from "ws"
 
     const Notes = EventGroup.empty.add({ tag: "Noted", primaryKey: (text) => text, payload: Schema.String })
     const schema = EventLog.schema(Notes)
@@ -177,8 +169,9 @@ const syncStockClients = (folder: string): void => {
       return app.server.address().port
     }
     const startHono = async () => {
-      const app = new Hono().route("/eventlog", eventLog({ server: createServer(), upgradeWebSocket }))
-      const websocket = { server: new WebSocketServer({ noServer: true }) }
+      const server = createServer()
+      const app = new Hono().route("/eventlog", eventLog({ server, upgradeWebSocket }))
+      const websocket = { server: webSocketServer(server) }
       const http = createAdaptorServer({ fetch: app.fetch, websocket })
       http.listen(0, "127.0.0.1")
       await once(http, "listening")

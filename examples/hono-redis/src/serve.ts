@@ -1,13 +1,12 @@
 import { once } from "node:events"
 import type { AddressInfo } from "node:net"
-import { createAdaptorServer, type WebSocketServerLike } from "@hono/node-server"
-import { WebSocketServer } from "ws"
+import { webSocketServer } from "@eventlog-server/adapter-hono/node"
+import { createAdaptorServer } from "@hono/node-server"
 import type { createApp } from "./app.ts"
 
 /** Serves the app on a port, 0 for a free one; answers where, and how to stop. */
 export const serve = async ({ app, server }: ReturnType<typeof createApp>, port: number) => {
-  const websockets = new WebSocketServer({ noServer: true, maxPayload: server.limits.maxFrameBytes })
-  const http = createAdaptorServer({ fetch: app.fetch, websocket: { server: websockets as WebSocketServerLike } })
+  const http = createAdaptorServer({ fetch: app.fetch, websocket: { server: webSocketServer(server) } })
   http.listen(port, "127.0.0.1")
   await once(http, "listening")
   return {

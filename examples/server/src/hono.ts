@@ -1,10 +1,10 @@
 import { once } from "node:events"
 import type { AddressInfo } from "node:net"
 import { eventLog } from "@eventlog-server/adapter-hono"
-import { createAdaptorServer, upgradeWebSocket, type WebSocketServerLike } from "@hono/node-server"
+import { webSocketServer } from "@eventlog-server/adapter-hono/node"
+import { createAdaptorServer, upgradeWebSocket } from "@hono/node-server"
 import { Hono } from "hono"
 import { bodyLimit } from "hono/body-limit"
-import { WebSocketServer } from "ws"
 import { replyWith } from "./reply.ts"
 import type { Start } from "./start.ts"
 
@@ -23,8 +23,7 @@ export const startHono: Start = async ({ server, routes, path, host, port }) => 
     })
   }
 
-  const websockets = new WebSocketServer({ noServer: true, maxPayload: server.limits.maxFrameBytes })
-  const http = createAdaptorServer({ fetch: app.fetch, websocket: { server: websockets as WebSocketServerLike } })
+  const http = createAdaptorServer({ fetch: app.fetch, websocket: { server: webSocketServer(server) } })
   http.listen(port, host)
   await once(http, "listening")
 

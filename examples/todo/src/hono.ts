@@ -1,9 +1,9 @@
 import { once } from "node:events"
 import type { AddressInfo } from "node:net"
 import { eventLog } from "@eventlog-server/adapter-hono"
-import { createAdaptorServer, upgradeWebSocket, type WebSocketServerLike } from "@hono/node-server"
+import { webSocketServer } from "@eventlog-server/adapter-hono/node"
+import { createAdaptorServer, upgradeWebSocket } from "@hono/node-server"
 import { Hono } from "hono"
-import { WebSocketServer } from "ws"
 import { requireUser, type Start } from "./app.ts"
 import { loginCookie, logoutCookie, parseName, userOf } from "./session.ts"
 
@@ -44,8 +44,7 @@ export const startHono: Start = async ({ todos, files, host, port }) => {
     return c.json(await todos.addTodo(user))
   })
 
-  const websockets = new WebSocketServer({ noServer: true, maxPayload: todos.server.limits.maxFrameBytes })
-  const http = createAdaptorServer({ fetch: app.fetch, websocket: { server: websockets as WebSocketServerLike } })
+  const http = createAdaptorServer({ fetch: app.fetch, websocket: { server: webSocketServer(todos.server) } })
   http.listen(port, host)
   await once(http, "listening")
 

@@ -1,68 +1,84 @@
-import { isOriginAllowed, type Mountable, type ProtocolName, type Transport } from "@eventlog-server/core"
-import { subprotocol } from "@eventlog-server/core/protocol"
+import {
+  type ConnectionInfo,
+  isOriginAllowed,
+  type Mountable,
+  type ProtocolName,
+  type Transport,
+  webSocketOptions,
+  webSocketWarning
+} from "@eventlog-server/core"
 import websocket, { type WebSocket } from "@fastify/websocket"
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify"
 import fp from "fastify-plugin"
 import type { EventLogPluginOptions } from "./options.ts"
 
 /** How the sockets are served, unless the app registered @fastify/websocket with options of its own. */
-const websocketOptions = (server: Mountable): websocket.WebsocketPluginOptions => {
-  const options = {
-    maxPayload: server.limits.maxFrameBytes,
-    perMessageDeflate: false,
-    // A peer that is gone doesn't answer the close; it must not hold `app.close()` up.
-    closeTimeout: 5_000,
-    handleProtocols: (offered: Set<string>) => (offered.has(subprotocol) ? subprotocol : ([...offered][0] ?? false))
-  }
+const pluginOptions = (server: Mountable): websocket.WebsocketPluginOptions => {
   // The default terminates, which can cut off the close frame that tells the client what it did wrong.
   const errorHandler: websocket.WebsocketPluginOptions["errorHandler"] = (error, socket, request) => {
     request.log.info({ err: error }, "A websocket failed")
     socket.close(1011)
   }
-  return { options, errorHandler }
+  return { options: webSocketOptions(server.limits), errorHandler }
 }
 
 const transportOf = (socket: WebSocket): Transport => ({
   send: (frame) => socket.send(frame),
   bufferedBytes: () => socket.bufferedAmount,
-  close: (code, reason) => socket.close(code, reason)
+  close: (code, reason) => {
+    socket.close(code, reason)
+    // From here on the socket is read for the peer's answer.
+    socket.resume()
+  },
+  terminate: () => socket.terminate(),
+  pause: () => {
+    if (socket.readyState === socket.OPEN) socket.pause()
+  },
+  resume: () => socket.resume()
 })
 
 const singleValues = (headers: FastifyRequest["headers"]): Record<string, string | undefined> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value?.toString()]))
 
+const describe = (request: FastifyRequest, principal: unknown): ConnectionInfo => ({
+  remoteAddress: request.socket?.remoteAddress,
+  headers: singleValues(request.headers),
+  principal
+})
+
 const plugin: FastifyPluginAsync<EventLogPluginOptions> = async (app, options) => {
   const { allowedOrigins = "same-origin", authenticate, path = "/eventlog", server } = options
-  const principals = new WeakMap<FastifyRequest, unknown>()
+  const connections = new WeakMap<FastifyRequest, ConnectionInfo>()
+  /** What is known of a connection, once it was authenticated. */
+  const infoOf = (request: FastifyRequest) => connections.get(request) as ConnectionInfo
 
   const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     if (!request.ws) return reply.code(426).headers({ connection: "upgrade", upgrade: "websocket" }).send()
     const { host, origin } = request.headers
     if (!isOriginAllowed({ host, origin }, allowedOrigins)) return reply.code(403).send()
     try {
-      principals.set(request, await authenticate?.(request))
+      connections.set(request, describe(request, await authenticate?.(request)))
     } catch (error) {
       request.log.info({ err: error }, "An event log client was not authenticated")
       return reply.code(401).send()
     }
+    const refusal = await server.admit(infoOf(request))
+    if (refusal !== undefined) return reply.code(refusal).send()
   }
 
   const accept = (protocol: ProtocolName) => (socket: WebSocket, request: FastifyRequest) => {
     // @fastify/websocket closes the clients it knows without a code, and its hook may run before ours.
     app.websocketServer.clients.delete(socket)
-    const info = {
-      remoteAddress: request.socket?.remoteAddress,
-      headers: singleValues(request.headers),
-      principal: principals.get(request)
-    }
-    const listener = server.connect(transportOf(socket), info, protocol)
+    const listener = server.connect(transportOf(socket), infoOf(request), protocol)
     socket.on("message", (data: Buffer, isBinary) =>
       listener.receive(isBinary ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : data.toString())
     )
     socket.on("close", () => listener.closed())
   }
 
-  if (!app.hasPlugin("@fastify/websocket")) await app.register(websocket, websocketOptions(server))
+  if (!app.hasPlugin("@fastify/websocket")) await app.register(websocket, pluginOptions(server))
+  const warning = webSocketWarning(server.limits, app.websocketServer.options)
+  if (warning !== undefined) app.log.warn(warning)
   // Only the app knows what type it registered.
   app.decorate("eventLog", server as FastifyInstance["eventLog"])
   app.addHook("preClose", () => server.close())

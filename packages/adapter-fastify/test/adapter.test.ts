@@ -1,13 +1,14 @@
 import { eventLogPlugin } from "@eventlog-server/adapter-fastify"
+import { type Mountable, webSocketOptions } from "@eventlog-server/core"
 import { adapterSuite, type Mount } from "@eventlog-server/core/conformance"
 import websocket from "@fastify/websocket"
-import Fastify from "fastify"
+import Fastify, { type FastifyInstance } from "fastify"
 
 const mount =
-  (before: (app: ReturnType<typeof Fastify>) => unknown = () => {}): Mount =>
+  (before: (app: FastifyInstance, server: Mountable) => unknown = () => {}): Mount =>
   async ({ allowedOrigins, authenticate, refuse, server }) => {
     const app = Fastify()
-    await before(app)
+    await before(app, server)
     if (refuse !== undefined) app.addHook("preHandler", (_, reply) => reply.code(refuse).send())
     await app.register(eventLogPlugin, {
       server,
@@ -23,5 +24,8 @@ adapterSuite("Fastify", mount())
 
 adapterSuite(
   "Fastify, in an app with @fastify/websocket",
-  mount((app) => app.register(websocket))
+  mount((app, { limits }) => {
+    const { handleProtocols } = webSocketOptions(limits)
+    return app.register(websocket, { options: { handleProtocols } })
+  })
 )

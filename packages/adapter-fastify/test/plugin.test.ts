@@ -112,6 +112,30 @@ test("agrees to no compression", async () => {
   expect((await connect(`${url}/eventlog`, [], { perMessageDeflate: true })).extensions).toBe("")
 })
 
+test("takes a frame in few fragments only", async () => {
+  const { server, url } = await start((app, server) => app.register(eventLogPlugin, { server }))
+  const socket = await connect(`${url}/eventlog`)
+  for (let i = 0; i < 1_200; i++) socket.send(new Uint8Array(), { fin: false })
+  expect((await once(socket, "close"))[0]).toBe(1008)
+  expect(server.frames).toEqual([])
+})
+
+test("has nothing to warn of when it registers the websockets", async () => {
+  const { lines } = await start((app, server) => app.register(eventLogPlugin, { server }))
+  expect(lines.filter((line) => JSON.parse(line).level >= 40)).toEqual([])
+})
+
+test("warns, once, of websockets of the app's own that take more", async () => {
+  const { lines, url } = await start(async (app, server) => {
+    await app.register(websocket, { options: { perMessageDeflate: true } })
+    await app.register(eventLogPlugin, { server })
+  })
+  await connect(`${url}/eventlog`)
+  const warnings = lines.map((line) => JSON.parse(line)).filter(({ level }) => level >= 40)
+  expect(warnings).toEqual([expect.objectContaining({ level: 40, msg: expect.stringContaining("It compresses") })])
+  expect(warnings[0].msg).toContain("104857600 bytes, not of 1000")
+})
+
 test("keeps a frame that is too big away from the server, and logs it as no error of the app", async () => {
   const { lines, server, url } = await start((app, server) => app.register(eventLogPlugin, { server }))
   const socket = await connect(`${url}/eventlog`)

@@ -6,6 +6,9 @@ interface RawSocket {
   binaryType?: string
   readonly bufferedAmount?: number
   readonly getBufferedAmount?: () => number
+  readonly terminate?: () => void
+  readonly pause?: () => void
+  readonly resume?: () => void
 }
 
 const bufferedBytesOf = (raw: RawSocket): Transport["bufferedBytes"] => {
@@ -13,15 +16,32 @@ const bufferedBytesOf = (raw: RawSocket): Transport["bufferedBytes"] => {
   return raw.getBufferedAmount === undefined ? undefined : () => raw.getBufferedAmount?.() ?? 0
 }
 
+const pausingOf = (ws: WSContext, raw: RawSocket): Pick<Transport, "pause" | "resume"> => {
+  if (raw.pause === undefined || raw.resume === undefined) return {}
+  return {
+    pause: () => {
+      if (ws.readyState === 1) raw.pause?.()
+    },
+    resume: () => raw.resume?.()
+  }
+}
+
 const openTransport = (ws: WSContext): Transport => {
   const raw: RawSocket = ws.raw ?? {}
   if (raw.binaryType === "blob") raw.binaryType = "arraybuffer"
+  const pausing = pausingOf(ws, raw)
   return {
     send: (frame) => {
       if (ws.readyState === 1) ws.send(frame as Uint8Array<ArrayBuffer>)
     },
     bufferedBytes: bufferedBytesOf(raw),
-    close: (code, reason) => ws.close(code, reason)
+    close: (code, reason) => {
+      ws.close(code, reason)
+      // From here on the socket is read for the peer's answer.
+      pausing.resume?.()
+    },
+    terminate: raw.terminate && (() => raw.terminate?.()),
+    ...pausing
   }
 }
 

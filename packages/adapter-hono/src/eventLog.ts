@@ -1,7 +1,30 @@
-import { isOriginAllowed } from "@eventlog-server/core"
+import {
+  type ConnectionInfo,
+  isOriginAllowed,
+  type Limits,
+  type ShownWebSocketOptions,
+  webSocketWarning
+} from "@eventlog-server/core"
 import { type Context, Hono, type MiddlewareHandler } from "hono"
 import { connectionEvents } from "./connectionEvents.ts"
 import type { EventLogOptions } from "./options.ts"
+
+/** On Node the websocket server comes with each request that asks for an upgrade; other runtimes show none. */
+interface Bindings {
+  readonly wss?: { readonly options?: ShownWebSocketOptions }
+}
+
+/** Looks at the app's websocket server the first time that there is one to see. */
+const warnOnce = (limits: Limits): ((bindings: Bindings | undefined) => void) => {
+  let isDone = false
+  return (bindings) => {
+    if (isDone) return
+    isDone = true
+    const warning = webSocketWarning(limits, bindings?.wss?.options)
+    // biome-ignore lint/suspicious/noConsole: Hono has no logger.
+    if (warning !== undefined) console.warn(warning)
+  }
+}
 
 /**
  * Mounts an event-log server into a Hono app: `app.route("/eventlog", eventLog({ server, upgradeWebSocket }))`. Clients of
@@ -9,7 +32,10 @@ import type { EventLogOptions } from "./options.ts"
  */
 export const eventLog = (options: EventLogOptions): Hono => {
   const { allowedOrigins = "same-origin", authenticate, getConnInfo, server, upgradeWebSocket } = options
-  const principals = new WeakMap<Context, unknown>()
+  const connections = new WeakMap<Context, ConnectionInfo>()
+  /** What is known of a connection, once it was authenticated. */
+  const infoOf = (c: Context) => connections.get(c) as ConnectionInfo
+  const warn = warnOnce(server.limits)
   const app = new Hono()
 
   const admit: MiddlewareHandler = async (c, next) => {
@@ -18,11 +44,15 @@ export const eventLog = (options: EventLogOptions): Hono => {
     }
     const { host = new URL(c.req.url).host, origin } = c.req.header()
     if (!isOriginAllowed({ host, origin }, allowedOrigins)) return c.body(null, 403)
+    const peer = { remoteAddress: getConnInfo?.(c).remote.address, headers: c.req.header() }
     try {
-      principals.set(c, await authenticate?.(c))
+      connections.set(c, { ...peer, principal: await authenticate?.(c) })
     } catch {
       return c.body(null, 401)
     }
+    const refusal = await server.admit(infoOf(c))
+    if (refusal !== undefined) return c.body(null, refusal)
+    warn(c.env)
     return next()
   }
 
@@ -31,14 +61,7 @@ export const eventLog = (options: EventLogOptions): Hono => {
     app.use(route, admit)
     app.get(
       route,
-      upgradeWebSocket((c) => {
-        const info = {
-          remoteAddress: getConnInfo?.(c).remote.address,
-          headers: c.req.header(),
-          principal: principals.get(c)
-        }
-        return connectionEvents(server, info, protocol)
-      })
+      upgradeWebSocket((c) => connectionEvents(server, infoOf(c), protocol))
     )
   }
   return app

@@ -1,19 +1,24 @@
 import { once } from "node:events"
 import type { AddressInfo } from "node:net"
 import { eventLog } from "@eventlog-server/adapter-hono"
+import { type NodeWebSocketServer, webSocketServer } from "@eventlog-server/adapter-hono/node"
+import { type Mountable, webSocketOptions } from "@eventlog-server/core"
 import { adapterSuite, type Mount } from "@eventlog-server/core/conformance"
-import { serve, upgradeWebSocket, type WebSocketServerLike } from "@hono/node-server"
+import { serve, upgradeWebSocket } from "@hono/node-server"
 import { getConnInfo } from "@hono/node-server/conninfo"
 import { Hono } from "hono"
 import type { StatusCode } from "hono/utils/http-status"
+import { beforeEach, vi } from "vitest"
 import { WebSocketServer } from "ws"
 
-/** The cast is for exactOptionalPropertyTypes, which tells the two types of `noServer` apart. */
-const webSocketServer = (maxPayload: number | undefined): WebSocketServerLike =>
-  new WebSocketServer({ noServer: true, maxPayload }) as WebSocketServerLike
+// The app's own websocket server is warned of, in each test.
+beforeEach(() => {
+  const warnings = vi.spyOn(console, "warn").mockImplementation(() => {})
+  return () => warnings.mockRestore()
+})
 
 const mount =
-  (maxPayload: (limit: number) => number | undefined): Mount =>
+  (socketsOf: (server: Mountable) => NodeWebSocketServer): Mount =>
   async ({ allowedOrigins, authenticate, refuse, server }) => {
     const app = new Hono()
     if (refuse !== undefined) app.use((c) => Promise.resolve(c.body(null, refuse as StatusCode)))
@@ -27,7 +32,7 @@ const mount =
         allowedOrigins
       })
     )
-    const websocket = { server: webSocketServer(maxPayload(server.limits.maxFrameBytes)) }
+    const websocket = { server: socketsOf(server) }
     const http = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0, websocket })
     await once(http, "listening")
     const close = async (): Promise<void> => {
@@ -38,12 +43,12 @@ const mount =
     return { url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}/eventlog`, close }
   }
 
-adapterSuite(
-  "Hono on Node",
-  mount((limit) => limit)
-)
+adapterSuite("Hono on Node", mount(webSocketServer))
 
 adapterSuite(
-  "Hono on Node, with the default maxPayload of ws",
-  mount(() => undefined)
+  "Hono on Node, with the app's own websocket server",
+  mount(({ limits }) => {
+    const { handleProtocols } = webSocketOptions(limits)
+    return new WebSocketServer({ noServer: true, handleProtocols }) as NodeWebSocketServer
+  })
 )

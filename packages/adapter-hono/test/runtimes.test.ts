@@ -10,6 +10,9 @@ interface Raw {
   binaryType?: string
   bufferedAmount?: number
   getBufferedAmount?: () => number
+  terminate?: () => void
+  pause?: () => void
+  resume?: () => void
 }
 
 /** Upgrades without a network, so that a test plays the runtime: it decides which events come, and with what. */
@@ -98,6 +101,46 @@ test.each([
   expect(transports[0]?.bufferedBytes?.()).toBe(expected)
 })
 
+/** A socket that remembers, on itself, which of its functions were called. */
+class RememberingSocket implements Raw {
+  readonly calls: Array<string> = []
+  terminate?() {
+    this.calls.push("terminate")
+  }
+  pause?() {
+    this.calls.push("pause")
+  }
+  resume?() {
+    this.calls.push("resume")
+  }
+}
+
+test("terminates, pauses and resumes where the runtime can, and resumes to read the answer to a close", async () => {
+  const raw = new RememberingSocket()
+  const { open, transports } = await upgrade(raw)
+  open()
+  transports[0]?.pause?.()
+  transports[0]?.resume?.()
+  transports[0]?.terminate?.()
+  expect(raw.calls).toEqual(["pause", "resume", "terminate"])
+  transports[0]?.close(1000, "")
+  expect(raw.calls.at(-1)).toBe("resume")
+})
+
+test.each([
+  ["only terminate", { terminate: () => {} }, ["terminate"]],
+  ["pause, but can't resume", { pause: () => {} }, []],
+  ["none of it", {}, []],
+  ["no socket", undefined, []]
+])("says so where a runtime has %s", async (_, raw, expected) => {
+  const { open, transports } = await upgrade(raw)
+  open()
+  const { pause, resume, terminate } = transports[0]!
+  const members = Object.entries({ pause, resume, terminate }).filter(([, member]) => member !== undefined)
+  expect(members.map(([name]) => name)).toEqual(expected)
+  transports[0]?.close(1000, "")
+})
+
 test("sends nothing on a socket that is not open, where runtimes throw", async () => {
   const { open, sent, state, transports } = await upgrade({})
   open()
@@ -115,7 +158,8 @@ test("checks the origin against the URL where a runtime gives no Host header", a
         eventLog({
           server: {
             limits: defaultLimits,
-            endpoints: [{ path: "", protocol: "eventlog" }]
+            endpoints: [{ path: "", protocol: "eventlog" }],
+            admit: async () => undefined
           } as Partial<Mountable> as Mountable,
           upgradeWebSocket: defineWebSocketHelper(() => new Response())
         })

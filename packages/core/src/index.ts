@@ -18,6 +18,12 @@ export type { Mountable } from "./server/mountable.ts"
 export type { ServerOptions } from "./server/options.ts"
 export { type AllowedOrigins, isOriginAllowed } from "./server/origin.ts"
 export { InvalidEventError, type ServerWriteOptions } from "./server/serverWrite.ts"
+export {
+  type ShownWebSocketOptions,
+  type WebSocketOptions,
+  webSocketOptions,
+  webSocketWarning
+} from "./server/webSocketOptions.ts"
 
 // Composing it from layers.
 

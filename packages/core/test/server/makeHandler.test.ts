@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Queue } from "effect"
 import { Socket } from "effect/socket"
 import { expect } from "vitest"
-import { EventLogServerUnencrypted, makeHandler } from "../../src/index.ts"
+import { EventLogServerUnencrypted, makeHandler, type Transport } from "../../src/index.ts"
 import { makeScene } from "../connection/harness.ts"
 
 type Frames = readonly [Uint8Array | string, ...Array<Uint8Array | string>]
@@ -59,6 +59,59 @@ describe("makeHandler", () => {
       expect(yield* scene.server.stats).toMatchObject({ connections: 0 })
     })
   )
+
+  describe("a paused transport", () => {
+    /** The handler with a server that hands out its transport and keeps what it receives. */
+    const open = Effect.gen(function* () {
+      const { server } = yield* makeScene()
+      const [pulls, incoming] = [yield* Queue.unbounded<"pull">(), yield* Queue.unbounded<Frames, Socket.SocketError>()]
+      const received: Array<Uint8Array | string> = []
+      let transport: Transport | undefined
+      const connect: typeof server.connect = (given) => {
+        transport = given
+        return { receive: (frame) => void received.push(frame), closed: () => {} }
+      }
+      const pull = Effect.andThen(Queue.offer(pulls, "pull"), Queue.take(incoming))
+      const socket = Socket.make({
+        reader: Effect.succeed({ pull, upgrade: Socket.SocketUpgradeError.unsupported }),
+        writer: Effect.succeed({ write: () => Effect.void, writeAll: () => Effect.void })
+      })
+      const handler = yield* Effect.provideService(makeHandler, EventLogServerUnencrypted, { ...server, connect })
+      const fiber = yield* Effect.forkChild(handler(socket), { startImmediately: true })
+      yield* Queue.take(pulls)
+      return { fiber, incoming, pulls, received, transport: transport as Transport }
+    })
+    const someTurns = Effect.repeat(Effect.yieldNow, { times: 20 })
+
+    it.effect("reads no more, but for what was being read, until it is resumed", () =>
+      Effect.gen(function* () {
+        const { incoming, pulls, received, transport } = yield* open
+        transport.pause?.()
+        yield* Queue.offer(incoming, ["a"])
+        yield* someTurns
+        expect(received).toEqual(["a"])
+        expect(yield* Queue.size(pulls)).toBe(0)
+        transport.resume?.()
+        yield* Queue.take(pulls)
+        yield* Queue.offer(incoming, ["b"])
+        yield* Queue.take(pulls)
+        expect(received).toEqual(["a", "b"])
+      })
+    )
+
+    it.effect("reads on when it is closed, up to the peer's answer", () =>
+      Effect.gen(function* () {
+        const { fiber, incoming, transport } = yield* open
+        transport.pause?.()
+        yield* Queue.offer(incoming, ["a"])
+        yield* someTurns
+        transport.close(1012, "")
+        transport.pause?.()
+        yield* Queue.fail(incoming, error(new Socket.SocketCloseError({ code: 1012 })))
+        expect(yield* Fiber.await(fiber)).toEqual(Exit.void)
+      })
+    )
+  })
 
   it.effect("writes the close behind everything else", () =>
     Effect.gen(function* () {

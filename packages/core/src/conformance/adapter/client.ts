@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly protocols?: ReadonlyArray<string>
   /** Bytes to send right behind the upgrade request, without waiting for its answer, and what to call then. */
   readonly early?: { readonly bytes: Uint8Array; readonly sent: () => void }
+  /** Ends the connection, or the attempt. */
+  readonly signal?: AbortSignal
 }
 
 /** A masked binary frame of fewer than 126 bytes, with a mask of zeros. */
@@ -47,6 +49,7 @@ const openSocket = async (url: string, options: ConnectOptions): Promise<WebSock
     ...(options.early === undefined ? {} : { finishRequest: sendBehind(options.early) })
   })
   onTestFinished(() => socket.terminate())
+  options.signal?.addEventListener("abort", () => socket.terminate())
   // The tests look at how a connection closed; an error without a listener would end the process.
   socket.on("error", () => {})
   return socket

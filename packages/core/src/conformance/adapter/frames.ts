@@ -1,4 +1,5 @@
 import { expect, it } from "vitest"
+import type { WebSocket } from "ws"
 import { connect, rawFrame } from "./client.ts"
 import type { Mount } from "./harness.ts"
 import { greeting, maxFrameBytes, record } from "./recorder.ts"
@@ -7,6 +8,39 @@ const bytes = (size: number, seed: number): Uint8Array =>
   Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed) & 255)
 
 const signal = () => Promise.withResolvers<void>()
+
+const megabyte = 1024 * 1024
+
+/** Sends that many frames, each when the one before is on its way, and tells how many are. */
+const sendOneByOne = (socket: WebSocket, count: number): { readonly sent: number } => {
+  const progress = { sent: 0 }
+  const next = (): void =>
+    socket.send(new Uint8Array(maxFrameBytes).fill(progress.sent), () => {
+      if (++progress.sent < count) next()
+    })
+  next()
+  return progress
+}
+
+/** Waits until nothing more is sent, though everybody else is served. */
+const stalls = async (progress: { readonly sent: number }, url: string): Promise<void> => {
+  for (let last = -1; progress.sent !== last; ) {
+    last = progress.sent
+    const other = await connect(url)
+    await other.frames.take()
+    other.socket.close()
+    await other.closed
+  }
+}
+
+/** Pings as fast as the server reads, until it ends the connection or that many bytes were sent. */
+const pingUntilClosed = async (socket: WebSocket, limit: number): Promise<void> => {
+  const [payload, round] = [new Uint8Array(125), 500]
+  for (let sent = 0; sent < limit && socket.readyState === socket.OPEN; sent += round * payload.length) {
+    for (let i = 1; i < round; i++) socket.ping(payload, true, () => {})
+    await new Promise((resolve) => socket.ping(payload, true, resolve))
+  }
+}
 
 /** How frames cross in both directions. */
 export const frames = (mount: Mount): void => {
@@ -99,5 +133,43 @@ export const frames = (mount: Mount): void => {
     expect(await client.frames.take()).toEqual(greeting)
     for (let i = 0; i < 24; i++) expect((await client.frames.take()).length).toBe(frame.length)
     await expect.poll(bufferedBytes, { timeout: 10_000 }).toBe(0)
+  })
+
+  it("reads no more while it is paused, and everything afterwards", async (context) => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    const { frames, transport } = await recorder.connections.take()
+    const { pause, resume } = transport
+    if (pause === undefined || resume === undefined) return context.skip("the runtime can't pause")
+    pause()
+    // More than the buffers of two sockets of the system take.
+    const count = 1_024
+    const progress = sendOneByOne(client.socket, count)
+    await stalls(progress, url)
+    expect(progress.sent).toBeLessThan(count)
+    expect(frames.size).toBeLessThan(progress.sent)
+    resume()
+    for (let i = 0; i < count; i++) expect((await frames.take())[0]).toBe(i & 255)
+  })
+
+  it("collects no pongs for a client that pings and never reads", async () => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    const { transport } = await recorder.connections.take()
+    client.socket.pause()
+    const before = process.memoryUsage().external
+    await pingUntilClosed(client.socket, 64 * megabyte)
+    expect(process.memoryUsage().external - before).toBeLessThan(32 * megabyte)
+    expect(transport.bufferedBytes?.() ?? 0).toBeLessThan(16 * megabyte)
+  })
+
+  it("collects no endless message of tiny fragments", async () => {
+    const { recorder, url } = await record(mount)
+    const client = await connect(url)
+    const { ends, frames } = await recorder.connections.take()
+    for (let i = 0; i < 20_000; i++) client.socket.send(Uint8Array.of(i), { fin: false })
+    expect((await client.closed).code).toBe(1008)
+    await ends.take()
+    expect(frames.size).toBe(0)
   })
 }

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest"
 import type { Transport, TransportListener } from "../../connection/Transport.ts"
-import type { ConnectionInfo, Endpoint, Mountable, ProtocolName } from "../../index.ts"
+import type { ConnectionInfo, Endpoint, Mountable, ProtocolName, RefusalStatus } from "../../index.ts"
 import { defaultLimits } from "../../wire/limits.ts"
 import type { Mount, MountOptions } from "./harness.ts"
 import { Inbox } from "./inbox.ts"
@@ -59,12 +59,16 @@ class RecordingServer implements Recorder {
   readonly endpoints: ReadonlyArray<Endpoint>
   readonly connections = new Inbox<Recorded>()
   readonly #transports: Array<Transport> = []
+  readonly #admit: Mountable["admit"]
 
-  constructor(endpoints: ReadonlyArray<Endpoint>) {
+  constructor(endpoints: ReadonlyArray<Endpoint>, admit: Mountable["admit"] = async () => undefined) {
     this.endpoints = endpoints
+    this.#admit = admit
   }
 
-  async admit(): Promise<undefined> {}
+  admit(info: ConnectionInfo): Promise<RefusalStatus | undefined> {
+    return this.#admit(info)
+  }
 
   connect(transport: Transport, info: ConnectionInfo, protocol?: ProtocolName): TransportListener {
     const listener = new RecordingListener(transport)
@@ -90,13 +94,18 @@ const allEndpoints: ReadonlyArray<Endpoint> = [
   { path: "/rpc", protocol: "rpc" }
 ]
 
+/** What a test wants of the mount, and whom the recorder admits: everybody, unless the test says otherwise. */
+export interface RecordOptions extends Omit<MountOptions, "server"> {
+  readonly admit?: Mountable["admit"]
+}
+
 /** Mounts a recorder for the length of the current test. */
 export const record = async (
   mount: Mount,
-  options: Omit<MountOptions, "server"> = {},
+  { admit, ...options }: RecordOptions = {},
   endpoints = allEndpoints
 ): Promise<{ readonly recorder: Recorder; readonly url: string; readonly close: () => Promise<void> }> => {
-  const recorder = new RecordingServer(endpoints)
+  const recorder = new RecordingServer(endpoints, admit)
   const { close, url } = await mount({ ...options, server: recorder })
   let closing: Promise<void> | undefined
   const closeOnce = (): Promise<void> => (closing ??= close())

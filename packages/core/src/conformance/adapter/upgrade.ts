@@ -1,4 +1,5 @@
 import { expect, it } from "vitest"
+import type { ConnectionInfo } from "../../index.ts"
 import { subprotocol } from "../../wire/messages.ts"
 import { connect, refusal } from "./client.ts"
 import type { Mount } from "./harness.ts"
@@ -20,6 +21,20 @@ export const upgrade = (mount: Mount): void => {
     const { url } = await record(mount)
     expect((await connect(url, { protocols: [subprotocol] })).socket.protocol).toBe(subprotocol)
     expect((await connect(url)).socket.protocol).toBe("")
+  })
+
+  it.each([
+    ["after another", ["eventlog.v2", subprotocol]],
+    ["before another", [subprotocol, "eventlog.v2"]]
+  ])("selects eventlog.v1 when it is offered %s", async (_, protocols) => {
+    const { url } = await record(mount)
+    expect((await connect(url, { protocols })).socket.protocol).toBe(subprotocol)
+  })
+
+  it("selects nothing when only other versions are offered, which a client takes as a refusal", async () => {
+    const { url } = await record(mount)
+    await expect(connect(url, { protocols: ["eventlog.v2"] })).rejects.toThrow("no subprotocol")
+    await expect(connect(`${url}/rpc`, { protocols: ["eventlog.v2", "eventlog.v3"] })).rejects.toThrow("no subprotocol")
   })
 
   it("serves every endpoint of the server with its protocol, and asks the same of who connects", async () => {
@@ -75,6 +90,54 @@ export const upgrade = (mount: Mount): void => {
     const { recorder, url } = await record(mount, { authenticate: () => Promise.reject(new Error("unknown")) })
     expect(await refusal(url)).toBe(401)
     expect(recorder.connections.size).toBe(0)
+  })
+
+  it.each([403, 429, 503] as const)("refuses with %s when the server doesn't admit the connection", async (status) => {
+    const { recorder, url } = await record(mount, { admit: async () => status })
+    expect(await refusal(url)).toBe(status)
+    expect(await refusal(`${url}/rpc`)).toBe(status)
+    expect(recorder.connections.size).toBe(0)
+  })
+
+  it("asks the server for admission with all that it will know of the connection", async () => {
+    const asked: Array<unknown> = []
+    const admit = async (info: ConnectionInfo) => void asked.push(info)
+    const authenticate = async (header: (name: string) => string | undefined) => ({ user: header("authorization") })
+    const { recorder, url } = await record(mount, { admit, authenticate })
+    await connect(url, { headers: { Authorization: "ada" } })
+    const { info } = await recorder.connections.take()
+    expect(asked).toEqual([info])
+    expect(info.principal).toEqual({ user: "ada" })
+  })
+
+  it("asks the server for no admission when authenticate or the origin refuses", async () => {
+    const asked: Array<unknown> = []
+    const admit = async (info: ConnectionInfo) => void asked.push(info)
+    const authenticate = () => Promise.reject(new Error("unknown"))
+    const { url } = await record(mount, { admit, authenticate })
+    expect(await refusal(url)).toBe(401)
+    expect(await refusal(url, { headers: { Origin: "https://evil.example" } })).toBe(403)
+    expect(asked).toEqual([])
+  })
+
+  it("opens no connection for a client that is gone before it is admitted", async () => {
+    const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<undefined>()]
+    const admit = (info: ConnectionInfo) => {
+      if (info.headers["x-first"] === undefined) return Promise.resolve(undefined)
+      asked.resolve()
+      return answer.promise
+    }
+    const { recorder, url } = await record(mount, { admit })
+    const leaving = new AbortController()
+    const connecting = connect(url, { headers: { "X-First": "1" }, signal: leaving.signal })
+    await asked.promise
+    leaving.abort()
+    await expect(connecting).rejects.toThrow()
+    answer.resolve(undefined)
+    await connect(url)
+    const { ends, info } = await recorder.connections.take()
+    // An adapter may not have heard yet that the client left; then it must say so at once.
+    if (info.headers["x-first"] !== undefined) await ends.take()
   })
 
   it("refuses a foreign origin with 403, before it asks who it is", async () => {
