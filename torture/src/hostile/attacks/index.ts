@@ -1,0 +1,23 @@
+import type { Attack } from "../scene.ts"
+import { bigWriteMsgpack, bigWriteRpc } from "./bigWrite.ts"
+import { camp, campClosed } from "./camp.ts"
+import { malformed, malformedTiny } from "./malformed.ts"
+import { rpcFrame } from "./rpcFrame.ts"
+import { rpcNames, rpcSubscriptionNames } from "./rpcNames.ts"
+import { rpcPing } from "./rpcPing.ts"
+import { slowStorage } from "./slowStorage.ts"
+
+/** Every attack, in the order of `--all`. */
+export const attacks: ReadonlyArray<Attack> = [
+  rpcPing,
+  malformed,
+  malformedTiny,
+  bigWriteRpc,
+  bigWriteMsgpack,
+  slowStorage,
+  rpcNames,
+  rpcSubscriptionNames,
+  camp,
+  campClosed,
+  rpcFrame
+]

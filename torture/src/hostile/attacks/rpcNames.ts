@@ -1,0 +1,63 @@
+import { EventLogMessage } from "effect/eventlog"
+import { factOf } from "../peers/entries.ts"
+import { pump } from "../peers/pump.ts"
+import { RpcPeer } from "../peers/RpcPeer.ts"
+import { encodePayloadOf } from "../peers/rpcCodecs.ts"
+import type { Attack, Findings, Scene } from "../scene.ts"
+
+const calls = 400
+const long = 900_000
+
+/** Calls with names of their own, all answered to a peer that doesn't read. */
+const runCalls = async ({ keep, seconds, url }: Scene): Promise<Findings> => {
+  const peer = keep(new RpcPeer(url, { isMute: true }))
+  await peer.socket.opened
+  const payload = encodePayloadOf("Hello", undefined)
+  const name = "n".repeat(long)
+  let count = 0
+  const next = (): Uint8Array => {
+    const named = `${count++}${name}`
+    return peer.encode({ _tag: "Request", id: named, tag: "EventLog.Hello", payload, headers: [] })
+  }
+  const until = performance.now() + seconds * 1_000
+  await pump(peer.socket, () => (count < calls ? next() : peer.encode({ _tag: "Ping" })), until)
+  return { calls: count }
+}
+
+/** Ids of 0.9 MB on a connection that has proved no key. */
+export const rpcNames: Attack = {
+  name: "rpc-names",
+  about: "400 RPC calls with ids of 0.9 MB on an unproved connection that never reads",
+  run: runCalls
+}
+
+const subscriptions = 16
+
+const runSubscriptions = async ({ keep, url }: Scene): Promise<Findings> => {
+  const peer = keep(new RpcPeer(url))
+  const storeId = EventLogMessage.StoreId.make("default")
+  for (let index = 0; index < subscriptions; index++) await peer.prove(`attacker/${index}`)
+  for (let index = 0; index < subscriptions; index++) {
+    const payload = encodePayloadOf("Changes", { publicKey: `attacker/${index}`, storeId, startSequence: 1 })
+    peer.send({
+      _tag: "Request",
+      id: `${index}${"i".repeat(1_000_000)}`,
+      tag: "EventLog.Changes",
+      payload,
+      headers: []
+    })
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  peer.socket.mute()
+  const writer = keep(new RpcPeer(url))
+  await writer.prove("attacker/writer")
+  for (let count = 0; count < 20; count++) await writer.write("attacker/writer", [factOf("Added", "key", `${count}`)])
+  return { open: peer.socket.isOpen ? "yes" : "no" }
+}
+
+/** Every `Chunk` repeats the id of its subscription. */
+export const rpcSubscriptionNames: Attack = {
+  name: "rpc-subscription-names",
+  about: "16 RPC subscriptions with ids of 1 MB",
+  run: runSubscriptions
+}

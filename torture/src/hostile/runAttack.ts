@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import type { HonestReport } from "./honest/settings.ts"
+import type { Child } from "./processes/Child.ts"
+import { type Attack, type Findings, type Scene, startHonest, startServer } from "./scene.ts"
+import type { Adapter, Measured, ServerCommands } from "./server/settings.ts"
+
+/** What became of an attack. */
+export interface Outcome {
+  readonly attack: string
+  readonly adapter: Adapter
+  readonly findings: Findings
+  /** `undefined` when the server did not live to tell. */
+  readonly measured: Measured | undefined
+  /** `undefined` without honest devices. */
+  readonly honest: HonestReport | undefined
+  /** Milliseconds that the server took to stop. */
+  readonly stopMillis: number
+}
+
+/** Milliseconds in which honest devices warm the server up. */
+const warmUp = 1_500
+
+const honestOf = async (url: string, devices: number) =>
+  devices === 0 ? undefined : startHonest({ url, devices, devicesPerStore: 2, writesPerSecond: 5, from: "127.0.0.1" })
+
+/** Makes one attack on a server of its own. */
+export const runAttack = async (attack: Attack, adapter: Adapter, seconds: number): Promise<Outcome> => {
+  const { server, url } = await startServer(adapter, attack.settings)
+  const siblings: Array<Child<ServerCommands>> = []
+  const cuts: Array<() => void> = []
+  const keep: Scene["keep"] = (peer) => {
+    cuts.push(() => peer.socket.cut())
+    return peer
+  }
+  const startSibling: Scene["startSibling"] = async () => {
+    const sibling = await startServer(adapter, attack.settings)
+    siblings.push(sibling.server)
+    return sibling
+  }
+  const scene = { adapter, url, server, seconds, keep, startSibling }
+  const honest = await honestOf(url, attack.honestDevices ?? 4)
+  await attack.prepare?.(scene)
+  await sleep(warmUp)
+  await honest?.call("report")
+  await server.call("begin")
+  const died = server.ended.then((why): Findings => ({ died: why.split("\n")[0]! }))
+  const findings = await Promise.race([attack.run(scene), died])
+  const measured = await server.call("measure").catch(() => undefined)
+  const report = await honest?.call("report")
+  for (const cut of cuts) cut()
+  await honest?.stop()
+  await Promise.all(siblings.map((sibling) => sibling.stop()))
+  return { attack: attack.name, adapter, findings, measured, honest: report, stopMillis: await server.stop() }
+}
