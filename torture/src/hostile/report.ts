@@ -3,7 +3,8 @@ import type { Outcome } from "./runAttack.ts"
 import type { Memory } from "./server/settings.ts"
 
 const MiB = 1024 * 1024
-const mebibytes = (bytes: number): string => Math.round(bytes / MiB).toString()
+/** Bytes, in whole MiB. */
+export const mebibytes = (bytes: number): string => Math.round(bytes / MiB).toString()
 const ofHeap = ({ external, heap }: Memory): string => mebibytes(heap + external)
 
 /** The columns of a table: MiB, milliseconds, counts. */

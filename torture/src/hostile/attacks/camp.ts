@@ -21,7 +21,9 @@ const run = async ({ keep, seconds, url }: Scene): Promise<Findings> => {
   const campers = Array.from({ length: places }, () => keep(new EventLogPeer(url)))
   await Promise.allSettled(campers.map(({ hello }) => hello))
   const sign = encodeRequestUnencrypted({ _tag: "Pong", id: 1 })
-  const timer = setInterval(() => campers.forEach(({ socket }) => socket.send(sign)), 1_000)
+  const timer = setInterval(() => {
+    for (const { socket } of campers) socket.send(sign)
+  }, 1_000)
   await new Promise((resolve) => setTimeout(resolve, seconds * 1_000))
   const isServed = await canConnect(url)
   clearInterval(timer)

@@ -1,5 +1,5 @@
 import { RpcPeer } from "../peers/RpcPeer.ts"
-import { encodePayloadOf } from "../peers/rpcCodecs.ts"
+import { encodeMessage, encodePayloadOf } from "../peers/rpcCodecs.ts"
 import type { Attack, Findings, Scene } from "../scene.ts"
 
 /** Headers of one call, so that its frame has nearly 1 MiB. */
@@ -9,7 +9,7 @@ const run = async ({ keep, url }: Scene): Promise<Findings> => {
   const peer = keep(new RpcPeer(url))
   await peer.socket.opened
   const payload = encodePayloadOf("Hello", undefined)
-  const frame = peer.encode({
+  const frame = encodeMessage({
     _tag: "Request",
     id: 1,
     tag: "EventLog.Hello",

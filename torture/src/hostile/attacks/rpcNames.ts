@@ -1,33 +1,32 @@
 import { EventLogMessage } from "effect/eventlog"
 import { factOf } from "../peers/entries.ts"
-import { pump } from "../peers/pump.ts"
+import { drip } from "../peers/pump.ts"
 import { RpcPeer } from "../peers/RpcPeer.ts"
-import { encodePayloadOf } from "../peers/rpcCodecs.ts"
+import { encodeMessage, encodePayloadOf } from "../peers/rpcCodecs.ts"
 import type { Attack, Findings, Scene } from "../scene.ts"
 
 const calls = 400
+const perSecond = 60
 const long = 900_000
 
-/** Calls with names of their own, all answered to a peer that doesn't read. */
-const runCalls = async ({ keep, seconds, url }: Scene): Promise<Findings> => {
-  const peer = keep(new RpcPeer(url, { isMute: true }))
+/** Calls that wait behind a proof which nobody decides. */
+const runCalls = async ({ keep, url }: Scene): Promise<Findings> => {
+  const peer = keep(new RpcPeer(url))
   await peer.socket.opened
+  peer.prove("never/decided").catch(() => {})
   const payload = encodePayloadOf("Hello", undefined)
   const name = "n".repeat(long)
   let count = 0
-  const next = (): Uint8Array => {
-    const named = `${count++}${name}`
-    return peer.encode({ _tag: "Request", id: named, tag: "EventLog.Hello", payload, headers: [] })
-  }
-  const until = performance.now() + seconds * 1_000
-  await pump(peer.socket, () => (count < calls ? next() : peer.encode({ _tag: "Ping" })), until)
-  return { calls: count }
+  const next = (): Uint8Array =>
+    encodeMessage({ _tag: "Request", id: `${count++}${name}`, tag: "EventLog.Hello", payload, headers: [] })
+  const sent = await drip(peer.socket, next, perSecond, performance.now() + (calls / perSecond) * 1_000)
+  return { calls: sent, open: peer.socket.isOpen ? "yes" : "no" }
 }
 
 /** Ids of 0.9 MB on a connection that has proved no key. */
 export const rpcNames: Attack = {
   name: "rpc-names",
-  about: "400 RPC calls with ids of 0.9 MB on an unproved connection that never reads",
+  about: "400 RPC calls with ids of 0.9 MB on an unproved connection",
   run: runCalls
 }
 

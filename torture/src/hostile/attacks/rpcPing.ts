@@ -1,6 +1,6 @@
 import { drip } from "../peers/pump.ts"
 import { RpcPeer } from "../peers/RpcPeer.ts"
-import { encodePayloadOf } from "../peers/rpcCodecs.ts"
+import { encodeMessage, encodePayloadOf } from "../peers/rpcCodecs.ts"
 import type { Attack, Scene } from "../scene.ts"
 
 const connections = 4
@@ -14,8 +14,8 @@ const flood = async (peer: RpcPeer, seconds: number): Promise<number> => {
   const payload = encodePayloadOf("Hello", undefined)
   let calls = 0
   const call = (): Uint8Array =>
-    peer.encode({ _tag: "Request", id: `${calls++}`.padEnd(60, "-"), tag: "None", payload, headers: [] })
-  const ping = peer.encode({ _tag: "Ping" })
+    encodeMessage({ _tag: "Request", id: `${calls++}`.padEnd(60, "-"), tag: "None", payload, headers: [] })
+  const ping = encodeMessage({ _tag: "Ping" })
   await drip(peer.socket, call, perSecond, performance.now() + fillMillis)
   return drip(peer.socket, () => ping, perSecond, performance.now() + seconds * 1_000)
 }

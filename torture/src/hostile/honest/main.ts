@@ -57,7 +57,7 @@ const finish = async (patience: number): Promise<HonestLedger> => {
   const unacked = () => devices.reduce((sum, { waiting }) => sum + waiting.size, 0)
   while (unacked() > 0 && performance.now() < until) await sleep(50)
   const acked: Record<string, Array<string>> = {}
-  for (const device of devices) (acked[device.store] ??= []).push(...device.acked)
+  for (const device of devices) acked[device.store] = [...(acked[device.store] ?? []), ...device.acked]
   return { acked, unacked: unacked() }
 }
 

@@ -3,7 +3,15 @@ import { type EventJournal, EventLogMessage } from "effect/eventlog"
 import type { RpcMessage } from "effect/rpc"
 import type { Device } from "./device.ts"
 import { PeerSocket, type SocketOptions } from "./PeerSocket.ts"
-import { type Call, decodeExitOf, type Exit, encodePayloadOf, entriesOfChunk, serialization } from "./rpcCodecs.ts"
+import {
+  type Call,
+  decodeExitOf,
+  type Exit,
+  encodeMessage,
+  encodePayloadOf,
+  entriesOfChunk,
+  serialization
+} from "./rpcCodecs.ts"
 import { type Challenge, proveKey } from "./signing.ts"
 
 /** The store that a stock client names unless it is told another; the server takes the one that the key is mapped to. */
@@ -32,13 +40,8 @@ export class RpcPeer implements Device {
     })
   }
 
-  /** The frame of a message. */
-  encode(message: object): Uint8Array {
-    return this.#parser.encode(message) as Uint8Array
-  }
-
   send(message: object): void {
-    this.socket.send(this.encode(message))
+    this.socket.send(encodeMessage(message))
   }
 
   /** Makes a call. Rejects when it fails, or the connection ends. */

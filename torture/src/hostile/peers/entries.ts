@@ -11,8 +11,8 @@ const entry = (event: string, primaryKey: string, payload: Uint8Array, id = Even
 export const factOf = (event: "Added" | "Changed" | "Hung", key: string, text: string, id?: EventJournal.EntryId) =>
   entry(event, key, encodePayload({ key, text }) as Uint8Array, id)
 
-/** The smallest entry that there is; the server has no handler for it. */
-export const minimalEntry = () => entry("", "", new Uint8Array(0))
+/** The smallest entry that may be written; the server has no handler for it. */
+export const minimalEntry = () => entry("e", "", new Uint8Array(0))
 
 /** The id of an entry that was made `age` milliseconds ago. */
 export const oldId = (age: number): EventJournal.EntryId => {

@@ -7,6 +7,11 @@ export const serialization = Effect.runSync(
   Effect.provide(RpcSerialization.RpcSerialization, RpcSerialization.layerSchemaBinary())
 )
 
+const encoder = serialization.makeUnsafe()
+
+/** The frame of a message. */
+export const encodeMessage = (message: object): Uint8Array => encoder.encode(message) as Uint8Array
+
 const encoderOf = <S extends Schema.Top>(schema: S) =>
   Schema.encodeUnknownSync(serialization.codecFor(schema) as Schema.Codec<S["Type"], unknown>)
 const decoderOf = <S extends Schema.Top>(schema: S) =>

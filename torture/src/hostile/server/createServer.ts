@@ -8,7 +8,10 @@ const silent: AppLogger = { debug: () => {}, info: () => {}, warn: () => {}, err
 const done = async (): Promise<void> => {}
 const hang = (): Promise<never> => new Promise(() => {})
 
-/** A server for everybody: a key is of the store that stands before its first slash, and may do there what it likes. */
+/**
+ * A server for everybody: a key is of the store that stands before its first slash, and may do there what it likes. Whoever
+ * enrolls keys that begin with `never` never says where they belong.
+ */
 export const createServer = (settings: ServerSettings, backend: Backend<unknown>, readsHang: () => boolean) =>
   createEventLogServer({
     schema: serverSchema,
@@ -24,7 +27,7 @@ export const createServer = (settings: ServerSettings, backend: Backend<unknown>
       read: ({ publicKey }) => (readsHang() && publicKey.startsWith("hang") ? hang() : undefined),
       write: () => {}
     },
-    enroll: ({ publicKey }) => publicKey.split("/")[0]!,
+    enroll: ({ publicKey }) => (publicKey.startsWith("never") ? hang() : publicKey.split("/")[0]!),
     limits: settings.limits,
     reauthorizeInterval: settings.reauthorizeInterval,
     handlerTimeout: settings.handlerTimeout,
