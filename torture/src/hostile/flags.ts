@@ -2,6 +2,7 @@ import { parseArgs } from "node:util"
 import { attacks } from "./attacks/index.ts"
 import type { Attack } from "./scene.ts"
 import type { Adapter } from "./server/settings.ts"
+import { assaults } from "./siege/assaults.ts"
 
 /** What the command line asks for. */
 export interface Flags {
@@ -13,6 +14,8 @@ export interface Flags {
   readonly hostile: number
   /** Of a siege. */
   readonly honest: number
+  /** Names of the kinds of hostile peers in a siege. */
+  readonly kinds: ReadonlyArray<string>
 }
 
 /** A flag or value that can't be used; the message says which. */
@@ -27,13 +30,17 @@ export const usage = `Usage: npm run hostile -- [flags]
   --all           every attack
   --siege         hostile connections of all kinds beside honest devices, against one small server
   --adapter ${adapterNames.join("|")}   where the server is mounted (default fastify; both with --all)
-  --seconds N     how long what has no end of its own goes on (default 10; each phase of a siege 30)
+  --seconds N     how long what has no end of its own goes on (default 10; each phase of a siege 60)
   --hostile N     hostile connections of a siege (default 5000)
   --honest N      honest devices of a siege (default 200)
+  --kind NAME     only this kind of hostile peers in a siege; can be given several times
   --help          prints this
 
 Attacks:
-${attacks.map(({ about, name }) => `  ${name.padEnd(24)}${about}`).join("\n")}`
+${attacks.map(({ about, name }) => `  ${name.padEnd(24)}${about}`).join("\n")}
+
+Kinds of hostile peers in a siege:
+${assaults.map(({ name }) => `  ${name}`).join("\n")}`
 
 /** Reads the arguments after the script's name; `"help"` when `--help` is among them. */
 export const readFlags = (args: ReadonlyArray<string>): Flags | "help" => {
@@ -44,9 +51,10 @@ export const readFlags = (args: ReadonlyArray<string>): Flags | "help" => {
     attacks: values.all ? attacks : values.attack.map(attackOf),
     siege: values.siege,
     adapters: values.adapter === undefined ? (values.all ? adapterNames : ["fastify"]) : [adapterOf(values.adapter)],
-    seconds: count("--seconds", values.seconds ?? (values.siege ? "30" : "10")),
+    seconds: count("--seconds", values.seconds ?? (values.siege ? "60" : "10")),
     hostile: count("--hostile", values.hostile),
-    honest: count("--honest", values.honest)
+    honest: count("--honest", values.honest),
+    kinds: values.kind === undefined ? assaults.map(({ name }) => name) : values.kind.map(kindOf)
   }
 }
 
@@ -62,6 +70,7 @@ const parse = (args: ReadonlyArray<string>) => {
         seconds: { type: "string" },
         hostile: { type: "string", default: "5000" },
         honest: { type: "string", default: "200" },
+        kind: { type: "string", multiple: true },
         help: { type: "boolean", default: false }
       }
     }).values
@@ -74,6 +83,11 @@ const attackOf = (name: string): Attack => {
   const attack = attacks.find((attack) => attack.name === name)
   if (attack === undefined) throw new UsageError(`There is no attack ${name}`)
   return attack
+}
+
+const kindOf = (name: string): string => {
+  if (!assaults.some((assault) => assault.name === name)) throw new UsageError(`There is no kind ${name}`)
+  return name
 }
 
 const adapterOf = (name: string): Adapter => {

@@ -13,10 +13,10 @@ const runAttacks = async ({ adapters, attacks, seconds }: Flags): Promise<void> 
 }
 
 /** Resolves with whether all of them were withstood. */
-const runSieges = async ({ adapters, hostile, honest, seconds }: Flags): Promise<boolean> => {
+const runSieges = async ({ adapters, hostile, honest, kinds, seconds }: Flags): Promise<boolean> => {
   let isWithstood = true
   for (const adapter of adapters) {
-    const outcome = await runSiege({ adapter, hostile, honest, seconds })
+    const outcome = await runSiege({ adapter, hostile, honest, kinds, seconds })
     console.log(describeSiege(outcome).join("\n"))
     isWithstood &&= Object.values(verdictOf(outcome)).every((is) => is)
   }

@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { storages } from "../storages/index.ts"
 import type { HonestReport } from "./honest/settings.ts"
 import type { Child } from "./processes/Child.ts"
 import { type Attack, type Findings, type Scene, startHonest, startServer } from "./scene.ts"
@@ -23,9 +27,10 @@ const warmUp = 1_500
 const honestOf = async (url: string, devices: number) =>
   devices === 0 ? undefined : startHonest({ url, devices, devicesPerStore: 2, writesPerSecond: 5, from: "127.0.0.1" })
 
-/** Makes one attack on a server of its own. */
-export const runAttack = async (attack: Attack, adapter: Adapter, seconds: number): Promise<Outcome> => {
-  const { server, url } = await startServer(adapter, attack.settings)
+/** Makes an attack on a server whose storage is there. */
+const attackAt = async (attack: Attack, adapter: Adapter, seconds: number, address: string): Promise<Outcome> => {
+  const start = () => startServer({ adapter, address, settings: attack.settings })
+  const { server, url } = await start()
   const siblings: Array<Child<ServerCommands>> = []
   const cuts: Array<() => void> = []
   const keep: Scene["keep"] = (peer) => {
@@ -33,7 +38,7 @@ export const runAttack = async (attack: Attack, adapter: Adapter, seconds: numbe
     return peer
   }
   const startSibling: Scene["startSibling"] = async () => {
-    const sibling = await startServer(adapter, attack.settings)
+    const sibling = await start()
     siblings.push(sibling.server)
     return sibling
   }
@@ -43,7 +48,7 @@ export const runAttack = async (attack: Attack, adapter: Adapter, seconds: numbe
   await sleep(warmUp)
   await honest?.call("report")
   await server.call("begin")
-  const died = server.ended.then((why): Findings => ({ died: why.split("\n")[0]! }))
+  const died = server.died.then((why): Findings => ({ died: why.split("\n")[0]! }))
   const findings = await Promise.race([attack.run(scene), died])
   const measured = await server.call("measure").catch(() => undefined)
   const report = await honest?.call("report")
@@ -51,4 +56,16 @@ export const runAttack = async (attack: Attack, adapter: Adapter, seconds: numbe
   await honest?.stop()
   await Promise.all(siblings.map((sibling) => sibling.stop()))
   return { attack: attack.name, adapter, findings, measured, honest: report, stopMillis: await server.stop() }
+}
+
+/** Makes one attack on a server and a storage of its own. */
+export const runAttack = async (attack: Attack, adapter: Adapter, seconds: number): Promise<Outcome> => {
+  const folder = mkdtempSync(join(tmpdir(), "eventlog-hostile-"))
+  const storage = await storages[attack.settings?.storage ?? "memory"](folder)
+  try {
+    return await attackAt(attack, adapter, seconds, storage.address)
+  } finally {
+    await storage.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

@@ -1,4 +1,5 @@
 import { freePort } from "../serverProcess.ts"
+import type { storages } from "../storages/index.ts"
 import type { HonestCommands, HonestSettings } from "./honest/settings.ts"
 import type { Device } from "./peers/device.ts"
 import { Child } from "./processes/Child.ts"
@@ -8,7 +9,10 @@ import type { Adapter, ServerCommands, ServerSettings } from "./server/settings.
 export type Findings = Readonly<Record<string, string | number>>
 
 /** Settings of the server under attack that an attack may want otherwise. */
-export type SettingsOfAttack = Partial<Omit<ServerSettings, "adapter" | "port">>
+export type SettingsOfAttack = Partial<Omit<ServerSettings, "adapter" | "port" | "address">> & {
+  /** @default "memory" */
+  readonly storage?: keyof typeof storages | undefined
+}
 
 /** What an attack acts on. */
 export interface Scene {
@@ -38,23 +42,24 @@ export interface Attack {
   readonly run: (scene: Scene) => Promise<Findings>
 }
 
-const defaults: Omit<ServerSettings, "adapter" | "port"> = {
-  storage: "memory",
-  address: "",
-  limits: {},
-  appendDelay: 0
+const defaults = { limits: {}, appendDelay: 0 }
+
+/** How a server under attack is started. */
+export interface StartOptions {
+  readonly adapter: Adapter
+  readonly settings?: SettingsOfAttack | undefined
+  /** Where its storage is. @default nowhere, which is right for memory */
+  readonly address?: string | undefined
+  /** Flags for node. */
+  readonly nodeArgs?: ReadonlyArray<string> | undefined
 }
 
-/** Starts a server under attack. @param nodeArgs flags for node */
-export const startServer = async (
-  adapter: Adapter,
-  settings: SettingsOfAttack = {},
-  nodeArgs: ReadonlyArray<string> = []
-) => {
+/** Starts a server under attack. */
+export const startServer = async ({ adapter, address = "", nodeArgs = [], settings = {} }: StartOptions) => {
   const port = await freePort()
   const server = await Child.start<ServerCommands>({
     script: "hostileServer.js",
-    settings: { ...defaults, ...settings, adapter, port } satisfies ServerSettings,
+    settings: { ...defaults, ...settings, storage: settings.storage ?? "memory", address, adapter, port },
     nodeArgs: ["--expose-gc", ...nodeArgs]
   })
   return { url: `ws://127.0.0.1:${port}/eventlog`, server }

@@ -70,7 +70,7 @@ export class HonestDevice {
   }
 
   #begin(device: Device): void {
-    device.subscribe(this.#publicKey, () => {})
+    void device.subscribe(this.#publicKey, () => {})
     this.isOnline = true
     for (const { entry } of this.waiting.values()) this.#send(device, entry)
   }

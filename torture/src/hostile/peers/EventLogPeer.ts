@@ -13,6 +13,7 @@ import { PeerSocket, type SocketOptions } from "./PeerSocket.ts"
 import { type Challenge, proveKey } from "./signing.ts"
 
 type Hello = Extract<ProtocolResponseUnencrypted, { readonly _tag: "Hello" }>
+type Refusal = Extract<ProtocolResponseUnencrypted, { readonly _tag: "Error" }>
 type Settle = (error?: Error) => void
 
 /** A peer that speaks eventlog.v1 by hand, so that it can say exactly what it likes. */
@@ -20,9 +21,12 @@ export class EventLogPeer implements Device {
   readonly socket: PeerSocket
   /** Rejects when the connection ends before it comes. */
   readonly hello: Promise<Hello>
+  /** How many came. */
+  hellos = 0
   readonly #hello = Promise.withResolvers<Hello>()
   readonly #proofs = new Map<string, Settle>()
   readonly #writes = new Map<number, Settle>()
+  readonly #subscriptions = new Map<string, Settle>()
   #onEntries: (ids: ReadonlyArray<EventJournal.EntryId>) => void = () => {}
   #nextId = 1
 
@@ -62,15 +66,18 @@ export class EventLogPeer implements Device {
     )
   }
 
-  subscribe(publicKey: string, onEntries: (ids: ReadonlyArray<EventJournal.EntryId>) => void): void {
+  subscribe(publicKey: string, onEntries: (ids: ReadonlyArray<EventJournal.EntryId>) => void): Promise<void> {
     this.#onEntries = onEntries
+    const over = new Promise<void>((resolve) => this.#subscriptions.set(publicKey, () => resolve()))
     this.send({ _tag: "RequestChanges", publicKey, startSequence: 1 })
+    return over
   }
 
   #take(frame: Buffer): void {
     const message = Result.getOrUndefined(decodeResponseUnencrypted(frame))
     switch (message?._tag) {
       case "Hello":
+        this.hellos++
         return this.#hello.resolve(message)
       case "Authenticated":
         return this.#settle(this.#proofs, message.publicKey)
@@ -80,12 +87,16 @@ export class EventLogPeer implements Device {
         return this.#onEntries(message.entries.map(({ entry }) => entry.id))
       case "Ping":
         return this.send({ _tag: "Pong", id: message.id })
-      case "Error": {
-        const error = new Error(`${message.code} ${message.reason}: ${message.message}`)
-        if (message.requestTag === "Authenticate") this.#settle(this.#proofs, message.publicKey ?? "", error)
-        else this.#settle(this.#writes, message.id ?? 0, error)
-      }
+      case "Error":
+        return this.#refused(message)
     }
+  }
+
+  #refused({ code, id, message, publicKey = "", reason, requestTag }: Refusal): void {
+    const error = new Error(`${code} ${reason}: ${message}`)
+    if (requestTag === "Authenticate") this.#settle(this.#proofs, publicKey, error)
+    else if (requestTag === "RequestChanges") this.#settle(this.#subscriptions, publicKey, error)
+    else this.#settle(this.#writes, id ?? 0, error)
   }
 
   #settle<Key>(waiting: Map<Key, Settle>, key: Key, error?: Error): void {
@@ -97,6 +108,7 @@ export class EventLogPeer implements Device {
   #end(error: Error): void {
     this.#hello.reject(error)
     for (const key of this.#proofs.keys()) this.#settle(this.#proofs, key, error)
+    for (const key of this.#subscriptions.keys()) this.#settle(this.#subscriptions, key, error)
     for (const id of this.#writes.keys()) this.#settle(this.#writes, id, error)
   }
 }

@@ -74,9 +74,9 @@ export class RpcPeer implements Device {
     else await Promise.all(parts.map((part) => this.call("WriteChunked", part)))
   }
 
-  subscribe(publicKey: string, onEntries: (ids: ReadonlyArray<EventJournal.EntryId>) => void): void {
+  async subscribe(publicKey: string, onEntries: (ids: ReadonlyArray<EventJournal.EntryId>) => void): Promise<void> {
     this.#onEntries = onEntries
-    this.call("Changes", { publicKey, storeId, startSequence: 1 }).catch(() => {})
+    await this.call("Changes", { publicKey, storeId, startSequence: 1 }).catch(() => {})
   }
 
   #take(frame: Buffer): void {

@@ -28,6 +28,7 @@ export class Child<Commands extends CommandsOf<Commands>> {
   #nextId = 1
   #stderr = ""
   #isOver = false
+  #isStopped = false
 
   private constructor({ nodeArgs = [], script, settings }: ChildOptions) {
     this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), [JSON.stringify(settings)], {
@@ -60,6 +61,11 @@ export class Child<Commands extends CommandsOf<Commands>> {
     return !this.#isOver
   }
 
+  /** Resolves with why it ended when it ended by itself; never when it was stopped. */
+  get died(): Promise<string> {
+    return this.ended.then((why) => (this.#isStopped ? new Promise(() => {}) : why))
+  }
+
   /** Has a command carried out. Rejects with a {@link ChildError}. */
   async call<Name extends keyof Commands & string>(
     name: Name,
@@ -74,6 +80,7 @@ export class Child<Commands extends CommandsOf<Commands>> {
   /** Ends it as a deploy does, by force when it takes longer. Resolves with the milliseconds that it took. */
   async stop(patience = 60_000): Promise<number> {
     const from = performance.now()
+    this.#isStopped = true
     this.#child.kill("SIGTERM")
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), patience)
     await this.ended

@@ -97,7 +97,7 @@ export const assaults: ReadonlyArray<Assault> = [
     open: eventLog(),
     act: async (peer, { key }) => {
       await peer.prove(key)
-      peer.subscribe(key, () => {})
+      void peer.subscribe(key, () => {})
       peer.socket.mute()
     }
   },

@@ -5,7 +5,7 @@ import type { BesiegerCommands, BesiegerSettings } from "./settings.ts"
 
 /** Hostile peers, many in one process. */
 
-const { connections, process: processNumber, ramp, url } = readSettings<BesiegerSettings>()
+const { connections, kinds, process: processNumber, ramp, url } = readSettings<BesiegerSettings>()
 
 /** Milliseconds until a peer that was closed comes back, at least and at most. */
 const [soonest, latest] = [10_000, 30_000]
@@ -17,10 +17,12 @@ const addresses = 100
 const between = (least: number, most: number): number => least + Math.random() * (most - least)
 
 /** Each kind as often as its weight says. */
-const kinds = assaults.flatMap((assault) => new Array<Assault>(assault.weight).fill(assault))
-/** Has no divisor in common with the number of kinds, so that neighbours differ and all get their turn. */
+const places = assaults
+  .filter(({ name }) => kinds.includes(name))
+  .flatMap((assault) => new Array<Assault>(assault.weight).fill(assault))
+/** A prime, so that neighbours differ and all get their turn. */
 const stride = 61
-const kindOf = (index: number): Assault => kinds[(index * stride) % kinds.length]!
+const kindOf = (index: number): Assault => places[(index * stride) % places.length]!
 
 let open = 0
 let attempts = 0

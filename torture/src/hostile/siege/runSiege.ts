@@ -10,6 +10,8 @@ export interface SiegeOptions {
   readonly adapter: Adapter
   readonly hostile: number
   readonly honest: number
+  /** Names of the kinds of hostile peers. */
+  readonly kinds: ReadonlyArray<string>
   /** Of the phase without hostile peers, and of the one with them. */
   readonly seconds: number
 }
@@ -44,13 +46,16 @@ export interface SiegeOutcome extends SiegeOptions {
 const heapOfServer = 512
 const besiegerProcesses = 2
 /** Milliseconds in which hostile peers come, at most. */
-const longestRamp = 20_000
+const longestRamp = 30_000
 /** Milliseconds in which honest devices get the server warm. */
 const warmUp = 5_000
 /** Milliseconds in which what was sent has to be acked at the end. */
 const patience = 60_000
 
-const startBesiegers = ({ hostile, seconds }: SiegeOptions, url: string): Promise<Array<Child<BesiegerCommands>>> =>
+const startBesiegers = (
+  { hostile, kinds, seconds }: SiegeOptions,
+  url: string
+): Promise<Array<Child<BesiegerCommands>>> =>
   Promise.all(
     Array.from({ length: besiegerProcesses }, (_, process) =>
       Child.start<BesiegerCommands>({
@@ -58,6 +63,7 @@ const startBesiegers = ({ hostile, seconds }: SiegeOptions, url: string): Promis
         settings: {
           url,
           process,
+          kinds,
           connections: Math.ceil(hostile / besiegerProcesses),
           ramp: Math.min(longestRamp, seconds * 500)
         } satisfies BesiegerSettings
@@ -105,9 +111,12 @@ const runPhases = async (options: SiegeOptions, url: string, server: Child<Serve
 
 /** Besieges a small server, and tells what its honest devices saw before and meanwhile. */
 export const runSiege = async (options: SiegeOptions): Promise<SiegeOutcome> => {
-  const { server, url } = await startServer(options.adapter, {}, [`--max-old-space-size=${heapOfServer}`])
+  const { server, url } = await startServer({
+    adapter: options.adapter,
+    nodeArgs: [`--max-old-space-size=${heapOfServer}`]
+  })
   let died: string | undefined
-  void server.ended.then((why) => {
+  void server.died.then((why) => {
     died = why
   })
   const phases = await runPhases(options, url, server)

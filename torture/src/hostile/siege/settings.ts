@@ -3,6 +3,8 @@ export interface BesiegerSettings {
   /** Where the server is mounted. */
   readonly url: string
   readonly connections: number
+  /** Names of the kinds that there are. */
+  readonly kinds: ReadonlyArray<string>
   /** Milliseconds within which they come. */
   readonly ramp: number
   /** Tells processes apart: their keys and addresses differ. */
