@@ -10,6 +10,7 @@ import { rpcFrame } from "./rpcFrame.ts"
 import { rpcNames, rpcSubscriptionNames } from "./rpcNames.ts"
 import { rpcPing } from "./rpcPing.ts"
 import { slowStorage } from "./slowStorage.ts"
+import { soonProof } from "./soonProof.ts"
 
 /** Every attack, in the order of `--all`. */
 export const attacks: ReadonlyArray<Attack> = [
@@ -27,6 +28,7 @@ export const attacks: ReadonlyArray<Attack> = [
   camp,
   campClosed,
   rpcFrame,
+  soonProof,
   odd,
   muteExit
 ]

@@ -6,6 +6,7 @@ import type { Attack, Findings, Scene } from "../scene.ts"
 const hanging = 160
 const removed = 50
 const reauthorizeInterval = 1_000
+const authTimeout = 2_000
 /** Milliseconds after which a subscription that goes on counts as one that never ends. */
 const patience = 60_000
 
@@ -38,8 +39,8 @@ const run = async ({ keep, server, startSibling }: Scene): Promise<Findings> => 
 /** Keys removed on one node, whose subscriptions are on another one that is kept busy with other keys. */
 export const revoke: Attack = {
   name: "revoke",
-  about: "50 keys removed on node A while auth.read of 160 connections on node B hangs, on PostgreSQL",
-  settings: { storage: "postgres", reauthorizeInterval },
+  about: "50 keys removed on node A while auth.read of 160 connections on node B hangs for 2 s, on PostgreSQL",
+  settings: { storage: "postgres", reauthorizeInterval, authTimeout },
   honestDevices: 0,
   run
 }

@@ -31,5 +31,6 @@ export const createServer = (settings: ServerSettings, backend: Backend<unknown>
     limits: settings.limits,
     reauthorizeInterval: settings.reauthorizeInterval,
     handlerTimeout: settings.handlerTimeout,
+    authTimeout: settings.authTimeout,
     logger: silent
   })

@@ -17,6 +17,7 @@ export interface ServerSettings {
   /** Milliseconds; each has the server's own default. */
   readonly reauthorizeInterval?: number | undefined
   readonly handlerTimeout?: number | undefined
+  readonly authTimeout?: number | undefined
   /** How long each append takes longer than it would, in milliseconds. */
   readonly appendDelay: number
 }
