@@ -23,6 +23,8 @@ export interface Outcome {
 
 /** Milliseconds in which honest devices warm the server up. */
 const warmUp = 1_500
+/** Milliseconds that an attack may take beyond what it was given: whatever a server does, a run ends. */
+const patience = 180_000
 
 const honestOf = async (url: string, devices: number) =>
   devices === 0 ? undefined : startHonest({ url, devices, devicesPerStore: 2, writesPerSecond: 5, from: "127.0.0.1" })
@@ -49,7 +51,8 @@ const attackAt = async (attack: Attack, adapter: Adapter, seconds: number, addre
   await honest?.call("report")
   await server.call("begin")
   const died = server.died.then((why): Findings => ({ died: why.split("\n")[0]! }))
-  const findings = await Promise.race([attack.run(scene), died])
+  const gaveUp = sleep<Findings>(seconds * 1_000 + patience, { "gave up": "yes" }, { ref: false })
+  const findings = await Promise.race([attack.run(scene), died, gaveUp])
   const measured = await server.call("measure").catch(() => undefined)
   const report = await honest?.call("report")
   for (const cut of cuts) cut()

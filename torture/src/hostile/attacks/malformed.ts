@@ -1,6 +1,6 @@
 import { encodeRequestUnencrypted } from "@eventlog-server/core/protocol"
+import { drip } from "../peers/drip.ts"
 import { EventLogPeer } from "../peers/EventLogPeer.ts"
-import { drip } from "../peers/pump.ts"
 import type { Attack, Scene } from "../scene.ts"
 
 const connections = 24
@@ -33,5 +33,5 @@ export const malformed: Attack = {
 export const malformedTiny: Attack = {
   name: "malformed-tiny",
   about: "malformed frames with tiny public keys from 24 peers that never read",
-  run: flood(frameOf("k"), 4_900)
+  run: flood(frameOf("k"), 1_000)
 }

@@ -1,6 +1,6 @@
 import { EventLogMessage } from "effect/eventlog"
+import { drip } from "../peers/drip.ts"
 import { factOf } from "../peers/entries.ts"
-import { drip } from "../peers/pump.ts"
 import { RpcPeer } from "../peers/RpcPeer.ts"
 import { encodeMessage, encodePayloadOf } from "../peers/rpcCodecs.ts"
 import type { Attack, Findings, Scene } from "../scene.ts"

@@ -1,13 +1,13 @@
-import { drip } from "../peers/pump.ts"
+import { drip } from "../peers/drip.ts"
 import { RpcPeer } from "../peers/RpcPeer.ts"
 import { encodeMessage, encodePayloadOf } from "../peers/rpcCodecs.ts"
 import type { Attack, Scene } from "../scene.ts"
 
 const connections = 4
-/** Messages a second: nearly as many as a connection may send. */
-const perSecond = 4_900
+/** Messages a second: what a connection may send even when the server was kept from reading for a moment. */
+const perSecond = 4_000
 /** What the kernel holds for a peer that doesn't read: 4 MiB on most machines, in replies of a hundred bytes. */
-const fillMillis = 8_000
+const fillMillis = 10_000
 
 const flood = async (peer: RpcPeer, seconds: number): Promise<number> => {
   await peer.socket.opened

@@ -119,7 +119,10 @@ export const runSiege = async (options: SiegeOptions): Promise<SiegeOutcome> => 
   void server.died.then((why) => {
     died = why
   })
-  const phases = await runPhases(options, url, server)
+  const gaveUp = sleep(2 * options.seconds * 1_000 + 4 * patience, undefined, { ref: false }).then(() => {
+    throw new Error("The siege came to no end")
+  })
+  const phases = await Promise.race([runPhases(options, url, server), gaveUp])
   const why = died
   return { ...options, ...phases, died: why, stopMillis: await server.stop() }
 }
