@@ -1,12 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { EventLogMessage } from "effect/eventlog"
-import { drip } from "../peers/drip.ts"
 import { factOf } from "../peers/entries.ts"
 import { RpcPeer } from "../peers/RpcPeer.ts"
-import { encodeMessage, encodePayloadOf } from "../peers/rpcCodecs.ts"
+import { encodePayloadOf } from "../peers/rpcCodecs.ts"
 import type { Attack, Findings, Scene } from "../scene.ts"
 
 const calls = 400
-const perSecond = 60
+/** Milliseconds between them: no more than a few frames may be unread. */
+const pause = 15
 const long = 900_000
 
 /** Calls that wait behind a proof which nobody decides. */
@@ -16,10 +17,12 @@ const runCalls = async ({ keep, url }: Scene): Promise<Findings> => {
   peer.prove("never/decided").catch(() => {})
   const payload = encodePayloadOf("Hello", undefined)
   const name = "n".repeat(long)
-  let count = 0
-  const next = (): Uint8Array =>
-    encodeMessage({ _tag: "Request", id: `${count++}${name}`, tag: "EventLog.Hello", payload, headers: [] })
-  const sent = await drip(peer.socket, next, perSecond, performance.now() + (calls / perSecond) * 1_000)
+  let sent = 0
+  for (; sent < calls && peer.socket.isOpen; sent++) {
+    const id = `${sent}${name}`
+    peer.send({ _tag: "Request", id, tag: "EventLog.Hello", payload, headers: [] })
+    await sleep(pause)
+  }
   return { calls: sent, open: peer.socket.isOpen ? "yes" : "no" }
 }
 
@@ -46,7 +49,7 @@ const runSubscriptions = async ({ keep, url }: Scene): Promise<Findings> => {
       headers: []
     })
   }
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  await sleep(500)
   peer.socket.mute()
   const writer = keep(new RpcPeer(url))
   await writer.prove("attacker/writer")

@@ -1,4 +1,4 @@
-import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { PeerSocket } from "./PeerSocket.ts"
 
 /** Bytes that may wait in this process for one socket. */
