@@ -5,7 +5,15 @@ const mutation = process.env.EVENTLOG_MUTATION
 
 // Everything runs on the sources of the packages, so that nothing has to be built before it.
 export default defineConfig({
-  entry: { main: "src/main.ts", server: "src/server/main.ts", simulate: "src/simulation/main.ts" },
+  entry: {
+    main: "src/main.ts",
+    server: "src/server/main.ts",
+    simulate: "src/simulation/main.ts",
+    hostile: "src/hostile/main.ts",
+    hostileServer: "src/hostile/server/main.ts",
+    hostileHonest: "src/hostile/honest/main.ts",
+    hostileBesiegers: "src/hostile/siege/besiegers.ts"
+  },
   outDir: `../node_modules/.cache/torture${mutation === undefined ? "" : "-mutated"}`,
   format: ["esm"],
   target: "node22",
