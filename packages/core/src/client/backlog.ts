@@ -1,7 +1,6 @@
 import type { EventJournal } from "effect/eventlog"
+import { entryBytes, exceedsBytes } from "../wire/fields.ts"
 import type { AnnouncedLimits } from "../wire/index.ts"
-import { entryBytes } from "../wire/limits.ts"
-import { exceedsBytes } from "../wire/storableText.ts"
 import { RemoteRefusal } from "./errors.ts"
 
 type Entry = EventJournal.Entry

@@ -1,6 +1,6 @@
 import { type Context, Effect, Queue, type Scope } from "effect"
 import type { EventJournal, EventLog } from "effect/eventlog"
-import { entryBytes } from "../wire/limits.ts"
+import { entryBytes } from "../wire/fields.ts"
 import { backOff } from "./backoff.ts"
 import { type ClientError, clientError, type RemoteRefusal } from "./errors.ts"
 import { type Follower, follow } from "./follow.ts"

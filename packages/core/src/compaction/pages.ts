@@ -1,6 +1,6 @@
 import type { FeedEntry, PageLimits } from "../backend/FeedStore.ts"
 import { Page } from "../feed/page.ts"
-import { entryBytes } from "../wire/limits.ts"
+import { entryBytes } from "../wire/fields.ts"
 
 /** Puts entries together into pages within limits. */
 export class PageBuilder {

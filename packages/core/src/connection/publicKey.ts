@@ -1,6 +1,6 @@
 import { RequestError } from "../wire/errors.ts"
+import { exceedsBytes, isStorable } from "../wire/fields.ts"
 import type { Limits } from "../wire/limits.ts"
-import { exceedsBytes, isStorable } from "../wire/storableText.ts"
 
 /**
  * Refuses a public key that no registry has to be able to hold: an empty one, one of more than `maxPublicKeyBytes` bytes in

@@ -1,5 +1,5 @@
 import type { FeedEntry } from "../backend/FeedStore.ts"
-import { entryBytes } from "../wire/limits.ts"
+import { entryBytes } from "../wire/fields.ts"
 
 /** Turns the entries of a page into what a protocol sends for them. */
 export type PageEncoder<A> = (entries: ReadonlyArray<FeedEntry>) => A

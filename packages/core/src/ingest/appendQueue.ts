@@ -3,7 +3,8 @@ import type { Appended, FeedRecord, FeedStore } from "../backend/FeedStore.ts"
 import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { withSpan } from "../tracing/withSpan.ts"
-import { entryBytes, type Limits } from "../wire/limits.ts"
+import { entryBytes } from "../wire/fields.ts"
+import type { Limits } from "../wire/limits.ts"
 import { appends } from "./metrics.ts"
 
 /** Why an append failed. */

@@ -1,7 +1,7 @@
 import type { EventJournal } from "effect/eventlog"
 import { RequestError } from "../wire/errors.ts"
-import { entryBytes, type Limits } from "../wire/limits.ts"
-import { exceedsBytes, isStorable } from "../wire/storableText.ts"
+import { entryBytes, exceedsBytes, isStorable } from "../wire/fields.ts"
+import type { Limits } from "../wire/limits.ts"
 
 /** What is wrong with an entry, if anything. */
 type Flaw = { readonly reason: "BadEntry" | "Limit" | "ClockSkew"; readonly message: string }

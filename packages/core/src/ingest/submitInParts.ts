@@ -1,6 +1,7 @@
 import { Exit } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import { entryBytes, type Limits } from "../wire/limits.ts"
+import { entryBytes } from "../wire/fields.ts"
+import type { Limits } from "../wire/limits.ts"
 import type { Submit, WriteError, Written } from "./write.ts"
 
 /** Cuts a batch where one append would be more than the limits. */

@@ -1,6 +1,6 @@
 import { EventJournal } from "effect/eventlog"
 import type { BucketBounds, BucketRange, BucketSelection, FeedEntry, PageLimits } from "../backend/FeedStore.ts"
-import { entryBytes } from "../wire/limits.ts"
+import { entryBytes } from "../wire/fields.ts"
 
 interface Bucket {
   readonly bySequence: Array<FeedEntry>

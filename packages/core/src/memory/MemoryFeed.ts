@@ -1,6 +1,6 @@
 import { EventJournal } from "effect/eventlog"
 import type { Appended, FeedEntry, FeedPage, FeedRecord, PageLimits, Sieve } from "../backend/FeedStore.ts"
-import { entryBytes } from "../wire/limits.ts"
+import { entryBytes } from "../wire/fields.ts"
 import { BucketIndex } from "./BucketIndex.ts"
 
 /** Entries that a page looks at, so that a sieve which leaves out everything doesn't hold up everybody: some milliseconds. */

@@ -33,7 +33,7 @@ export const makeHandlerHttpWith = (
   options: HttpHandlerOptions
 ): Effect.Effect<HttpHandler, never, EventLogServerUnencrypted> =>
   Effect.gen(function* () {
-    const { endpoints } = yield* EventLogServerUnencrypted
+    const { admit, endpoints } = yield* EventLogServerUnencrypted
     const handler = yield* makeHandler
     return Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -47,12 +47,14 @@ export const makeHandlerHttpWith = (
       }
       const principal = yield* Effect.exit(options.authenticate?.(request) ?? Effect.succeed(undefined))
       if (Exit.isFailure(principal)) return HttpServerResponse.text("Not authenticated", { status: 401 })
-      const socket = yield* request.upgrade
       const info = {
         remoteAddress: Option.getOrUndefined(request.remoteAddress),
         headers: request.headers,
         principal: principal.value
       }
+      const refusal = yield* admit(info)
+      if (refusal !== undefined) return HttpServerResponse.empty({ status: refusal })
+      const socket = yield* request.upgrade
       yield* handler(socket, info, protocol)
       return HttpServerResponse.empty()
     })

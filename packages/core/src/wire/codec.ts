@@ -1,10 +1,9 @@
 import { Data, Result } from "effect"
 import { Packr, RESET_BUFFER_MODE, Unpackr } from "msgpackr"
 import type { Correlation } from "./errors.ts"
-import { isMap, isNatural, Malformed, type Messages, type WireMap } from "./fields.ts"
+import { exceedsBytes, isMap, isNatural, Malformed, type Messages, type WireMap } from "./fields.ts"
 import { defaultLimits, type Limits } from "./limits.ts"
 import { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "./messages.ts"
-import { exceedsBytes } from "./storableText.ts"
 import { assertWellFormed, type Bounds } from "./wellFormed.ts"
 
 const packr = new Packr({ useRecords: false, variableMapSize: true })

@@ -1,5 +1,3 @@
-import { exceedsBytes } from "./storableText.ts"
-
 /** Bytes or fields that are not what the protocol says. Thrown and caught inside this room only. */
 export class Malformed extends Error {
   override readonly name = "Malformed"
@@ -45,6 +43,28 @@ type Absentable<F extends Fields> = { readonly [K in OptionalName<F>]?: FieldTyp
 export type TypeOf<F extends Fields, More = unknown> = {
   readonly [K in keyof (More & Present<F> & Absentable<F>)]: (More & Present<F> & Absentable<F>)[K]
 }
+
+/** U+0000 and lone surrogates are refused since databases refuse or change them: the text would not come back as it was. */
+export const isStorable = (text: string): boolean => !text.includes("\u0000") && text.isWellFormed()
+
+const encoder = new TextEncoder()
+
+/**
+ * Whether a text has more than `maxBytes` bytes in UTF-8. It has no more than three for each UTF-16 unit, so most need no
+ * encoding to be measured.
+ */
+export const exceedsBytes = (text: string, maxBytes: number): boolean =>
+  text.length > maxBytes || (text.length * 3 > maxBytes && encoder.encode(text).byteLength > maxBytes)
+
+/**
+ * What an entry weighs against a limit in bytes: its payload, event name and primary key. Names count a byte per UTF-16
+ * unit, which is close enough for a bound and costs nothing.
+ */
+export const entryBytes = (entry: {
+  readonly payload: Uint8Array
+  readonly event: string
+  readonly primaryKey: string
+}): number => entry.payload.byteLength + entry.event.length + entry.primaryKey.length
 
 const same = <A>(value: A): A => value
 

@@ -10,7 +10,8 @@ export {
   requestBounds
 } from "./codec.ts"
 export { type Correlation, type DomainError, RequestError, reasons, toErrorFrame } from "./errors.ts"
-export { type AnnouncedLimits, announcedLimits, defaultLimits, entryBytes, type Limits } from "./limits.ts"
+export { entryBytes } from "./fields.ts"
+export { type AnnouncedLimits, announcedLimits, defaultLimits, type Limits } from "./limits.ts"
 export {
   Ack,
   Authenticate,

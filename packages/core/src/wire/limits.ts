@@ -179,16 +179,6 @@ export const defaultLimits: Limits = {
   maxRpcMessageBytes: 32 * MiB
 }
 
-/**
- * What an entry weighs against a limit in bytes: its payload, event name and primary key. Names count a byte per UTF-16
- * unit, which is close enough for a bound and costs nothing.
- */
-export const entryBytes = (entry: {
-  readonly payload: Uint8Array
-  readonly event: string
-  readonly primaryKey: string
-}): number => entry.payload.byteLength + entry.event.length + entry.primaryKey.length
-
 /** The part of the limits that `Hello` announces. */
 export const announcedLimits = (limits: Limits): Required<AnnouncedLimits> => {
   const names = Object.keys(announcedFields) as ReadonlyArray<keyof AnnouncedLimits>

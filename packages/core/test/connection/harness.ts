@@ -16,19 +16,22 @@ export const storeId = StoreId.make("store")
 /** What a test may put in place of the parts of a server. */
 export interface SceneOptions extends ServerOptions {
   readonly auth?: Partial<EventLogServerAuth["Service"]>
+  /** Called by the handler of `TodoAdded`. */
+  readonly onAdded?: () => void
   readonly wrapStore?: (store: FeedStore["Service"]) => Partial<FeedStore["Service"]>
   readonly wrapRegistry?: (
     registry: EventLogServerStoreRegistry["Service"]
   ) => Partial<EventLogServerStoreRegistry["Service"]>
 }
 
-const handlers = EventLog.group(Todos, (handlers) =>
-  handlers.handle("TodoAdded", () => Effect.void).handle("TodoToggled", () => Effect.void)
-)
+const makeHandlers = (onAdded: () => void) =>
+  EventLog.group(Todos, (handlers) =>
+    handlers.handle("TodoAdded", () => Effect.sync(onAdded)).handle("TodoToggled", () => Effect.void)
+  )
 
 /** A whole server over a memory backend, with the parts that a test wrapped; its connections are `Wire`s. */
 export const makeScene = Effect.fnUntraced(function* (options: SceneOptions = {}) {
-  const { auth, wrapRegistry, wrapStore, ...serverOptions } = options
+  const { auth, onAdded = () => {}, wrapRegistry, wrapStore, ...serverOptions } = options
   // Entries are made by the real clock, and may not be far ahead of the server's.
   yield* TestClock.setTime(Date.now())
   const state = makeMemoryState()
@@ -46,7 +49,7 @@ export const makeScene = Effect.fnUntraced(function* (options: SceneOptions = {}
   )
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Effect.forkDetach(Scope.close(scope, Exit.void)))
   const built = yield* Layer.buildWithMemoMap(
-    layer(schema, handlers, { sessionAuth: "off", pingInterval: "1 day", ...serverOptions }).pipe(
+    layer(schema, makeHandlers(onAdded), { sessionAuth: "off", pingInterval: "1 day", ...serverOptions }).pipe(
       Layer.provide(Layer.succeedContext(services))
     ),
     Layer.makeMemoMapUnsafe(),

@@ -8,7 +8,7 @@ import { makeFeedStore } from "../../src/memory/feedStore.ts"
 import { makeFeedState } from "../../src/memory/MemoryState.ts"
 import { conflictsOf } from "../../src/processing/conflicts.ts"
 import { PassedIds } from "../../src/processing/PassedIds.ts"
-import { entryBytes } from "../../src/wire/limits.ts"
+import { entryBytes } from "../../src/wire/fields.ts"
 import { freshStoreId, scaled } from "./harness.ts"
 
 interface Step {

@@ -1,5 +1,5 @@
+import { exceedsBytes } from "../../wire/fields.ts"
 import type { Limits } from "../../wire/limits.ts"
-import { exceedsBytes } from "../../wire/storableText.ts"
 import { ByteReader, MalformedBytes } from "./ByteReader.ts"
 import { fieldIds, readFields } from "./structFields.ts"
 

@@ -84,6 +84,11 @@ export class Wire implements Transport {
     for (const frame of splitMessage(encodeRequestUnencrypted(message), this.nextId++)) this.frame(frame)
   }
 
+  /** A write as it comes from the network. */
+  encoded(entries: ReadonlyArray<EventJournal.Entry>, publicKey = "A"): Uint8Array {
+    return encodeRequestUnencrypted({ _tag: "WriteEntries", id: this.nextId++, publicKey, entries })
+  }
+
   write(entries: ReadonlyArray<EventJournal.Entry>, publicKey = "A"): number {
     const id = this.nextId++
     this.request({ _tag: "WriteEntries", id, publicKey, entries })
