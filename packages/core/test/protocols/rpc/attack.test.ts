@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { makeSigningKey } from "../../server/device.ts"
 import { openDevice, readAll, startServer } from "../../server/host.ts"
 import { todoAdded } from "../../server/todos.ts"
-import { framed } from "./mutated.ts"
+import { framed, unsigned } from "./mutated.ts"
 import { Peer, serialization, storeId } from "./peer.ts"
 
 const { ChangesRpc, HelloRpc, WriteSingleRpc } = EventLogMessage
@@ -128,8 +128,8 @@ describe("frames and chunks", () => {
     const { attacker, unharmed, url } = await makeScene()
     const stranger = new Peer(url)
     await stranger.opened
-    // Field 1, a whole number.
-    const payload = framed([0x20, 1 * 8 + 1, ...new Array<number>(1_000_000).fill(0xff), 1])
+    // The field `id`, a whole number.
+    const payload = framed([0x20, ...unsigned(0x37386ae0 * 8 + 1), ...new Array<number>(1_000_000).fill(0xff), 1])
     const sent = { _tag: "Request", id: 99, tag: "EventLog.WriteChunked", payload, headers: [] }
     expect(await attacker.answer(sent)).toMatchObject({ code: "InvalidRequest" })
     expect(await stranger.answer(sent)).toMatchObject({ code: "Forbidden" })

@@ -65,6 +65,10 @@ const byReader = (body: Uint8Array) => {
   }
 }
 
+/** Whether a message has long names, or bits for optional fields that there are not. */
+const isBeyondBounds = ({ id, requestId, tag }: Record<string, unknown>, body: Uint8Array) =>
+  ![id, requestId, tag].every(isShort) || (tag !== undefined && body[10]! > 31)
+
 const bodyOf = (message: object) => splitFrame(encode(message))[0]!
 const aRequest = { _tag: "Request", id: 1, tag: "EventLog.Hello", payload: new Uint8Array(3), headers: [] }
 
@@ -82,9 +86,9 @@ describe("the messages of effect's RPC", () => {
     fc.assert(
       fc.property(mutated(message.map(bodyOf)), (body) => {
         const [read, expected] = [byReader(body), byEffect(body)]
-        // What is passed over (headers, traces and flags) may be anything here, and names may not be long.
+        // What is passed over (headers, traces and flags) may be anything here.
         if (read !== undefined && expected !== undefined) expect(read).toEqual(inShort(expected))
-        if (expected !== undefined && read === undefined) expect([expected.id, expected.tag].every(isShort)).toBe(false)
+        if (read === undefined && expected !== undefined) expect(isBeyondBounds(expected, body)).toBe(true)
         if (read?._tag === "Request") expect([typeof read.tag, isShort(read.tag)]).toEqual(["string", true])
       }),
       runs(3_000)
@@ -112,6 +116,30 @@ describe("the messages of effect's RPC", () => {
   it("are refused in another layout", () => {
     const body = bodyOf(aRequest)
     for (let at = 0; at < 9; at++) expect(byReader(body.with(at, body[at]! ^ 1))).toBeUndefined()
+  })
+
+  it("are refused with optional fields that there are not", () => {
+    for (const bit of [32, 64, 128]) expect(byReader(bodyOf(aRequest).with(10, bit))).toBeUndefined()
+  })
+
+  it("are refused where a call has no id", () => {
+    const body = Uint8Array.from([...bodyOf(aRequest).subarray(0, 10), 0, 0, 0, 1, 0x78, 0])
+    expect([byReader(body), byEffect(body)]).toEqual([undefined, undefined])
+  })
+
+  it.each<readonly [string, ReadonlyArray<number>]>([
+    ["nothing", []],
+    ["no number", [0]],
+    ["a number without an end", [0, ...new Array<number>(7).fill(0xff)]],
+    ["a number of nine bytes", [0, ...new Array<number>(9).fill(1)]],
+    ["a decimal without decimals", [0, 2, 0]],
+    ["a decimal with nine decimals", [0, 2, 9]],
+    ["a decimal with bytes after it", [0, 2, 1, 0]],
+    ["bytes that aren't UTF-8", [1, 0xff]],
+    ["a kind that there is not", [2, 1]]
+  ])("are refused where an id is %s", (_, id) => {
+    const body = Uint8Array.from([...bodyOf({ _tag: "Ack", requestId: 0 }).subarray(0, 10), id.length, ...id])
+    expect([byReader(body), byEffect(body)]).toEqual([undefined, undefined])
   })
 
   it.each([

@@ -1,5 +1,6 @@
-import { Result, Schema } from "effect"
+import { Context, Effect, Layer, Result, Schema } from "effect"
 import { EventLogMessage } from "effect/eventlog"
+import { RpcSerialization } from "effect/rpc"
 import { describe, expect, it } from "vitest"
 import { type RpcTag, Wire } from "../../../src/protocols/rpc/wire.ts"
 import { defaultLimits } from "../../../src/wire/limits.ts"
@@ -41,6 +42,12 @@ const withField = (payload: Uint8Array, kind: number, content: ReadonlyArray<num
 const digits = (bytes: number) => [...new Array<number>(bytes - 1).fill(0xff), 1]
 
 const isTaken = (tag: RpcTag, payload: Uint8Array) => Result.isSuccess(wire.payload(tag, payload))
+
+it("is noticed before anything is served where effect lays payloads out in another way", () => {
+  const other = Layer.build(RpcSerialization.layerSchemaBinary({ fingerprintPayloads: true }))
+  const fingerprinted = Context.get(Effect.runSync(Effect.scoped(other)), RpcSerialization.RpcSerialization)
+  expect(() => new Wire(fingerprinted, defaultLimits)).toThrow("Install effect 4.1")
+})
 
 describe("what comes with a call", () => {
   it("is decoded as effect decodes it, up to its bounds", () => {
@@ -90,7 +97,11 @@ describe("what comes with a call", () => {
     [
       "many fields that are not known",
       "EventLog.WriteSingle",
-      () => framed([0x20, ...Array.from({ length: 17 }, (_, index) => unsigned((index + 1) * 8 + 7)).flat()])
+      () =>
+        Array.from({ length: 16 }).reduce(
+          (payload: Uint8Array, _, index) => withField(payload, 7, [], 5 + index),
+          encode(WriteSingleRpc, { data: data.slice(0, 9) })
+        )
     ],
     ["a field twice", "EventLog.Changes", () => withField(withField(changes(), 1, [9]), 1, [9])],
     ["bytes after it", "EventLog.Changes", () => Uint8Array.of(...changes(), 0)],

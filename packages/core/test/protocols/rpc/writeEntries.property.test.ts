@@ -101,7 +101,22 @@ describe("a write of effect's client", () => {
     const one = fc.sample(entry, { numRuns: 1, seed: 1 })[0]!
     const bytes = encode({ publicKey: "a key", storeId: "a store", entries: [one, one] })
     const cuts = Array.from(bytes, (_, length) => bytes.subarray(0, length))
-    for (const cut of [...cuts, Uint8Array.of(...bytes, 0)]) expect(read(cut)).toMatchObject(malformed)
+    // The last two bytes are fields that are not known.
+    for (const cut of [...cuts, Uint8Array.of(...bytes, 0), Uint8Array.of(...bytes, 5 * 8 + 7, 6 * 8 + 7)])
+      expect(read(cut)).toMatchObject(malformed)
+  })
+
+  it("gives entries whose bytes and names are as they were, and share no memory with it", () => {
+    const entry = new EventJournal.Entry({
+      id: new Uint8Array(16) as EventJournal.EntryId,
+      event: "\ufeffone",
+      primaryKey: "\ufeff",
+      payload: Uint8Array.of(1, 2)
+    })
+    const decoded = read(encode({ publicKey: "k", storeId: "s", entries: [entry] }))
+    expect(decoded).toMatchObject({ entries: [plain(entry)] })
+    const { id, payload } = (decoded as Write).entries[0]!
+    expect([id.buffer.byteLength, payload.buffer.byteLength]).toEqual([16, 2])
   })
 
   it("may have fields that are not known here, and entries of several shapes", () => {
@@ -204,6 +219,7 @@ describe("a write that was made by hand", () => {
   })
 
   it("is refused where it has more or fewer entries than it says", () => {
+    expect(Result.isFailure(WriteReader.open(handMade([declaring(...known)], 3), 3))).toBe(true)
     expect(read(handMade([declaring(...known)], 2))).toMatchObject(malformed)
     expect(read(handMade([declaring(...known)], 0))).toMatchObject(malformed)
     const two = [declaring(...known), [1, ...literal(sixteen), 1, 1, 0]]
@@ -217,11 +233,16 @@ describe("a write that was made by hand", () => {
     expect(read(noise, { maxEntries: 101 })).toMatchObject(malformed)
   })
 
-  it("is refused with many fields, or a number of many digits", () => {
-    const fields = (count: number) =>
-      framed([0x20, ...Array.from({ length: count }, (_, index) => unsigned((index + 1) * 8 + 7)).flat()])
-    expect(read(fields(50))).toMatchObject(malformed)
-    expect(read(framed([0x20, ...unsigned(9 * 8 + 1), ...new Array(11).fill(0x80), 0]))).toMatchObject(malformed)
+  it.each<readonly [string, ReadonlyArray<ReadonlyArray<number>>]>([
+    ["many fields", Array.from({ length: 14 }, (_, index) => unsigned((index + 1) * 8 + 7))],
+    ["a field twice", [field(0x4ca38853, [0x74])]],
+    ["a field that is not known twice", [field(5, []), field(5, [])]],
+    ["a number of many digits", [[9 * 8 + 1, ...new Array<number>(11).fill(0x80), 0]]],
+    ["a field without a name", [field(0, [])]]
+  ])("is refused with %s", (_, fields) => {
+    const [body] = splitFrame(handMade([declaring(...known)]))
+    expect(read(framed([...body!, 5 * 8 + 7]))).toMatchObject({ publicKey: "k" })
+    expect(read(framed([...body!, ...fields.flat()]))).toMatchObject(malformed)
   })
 })
 
