@@ -1,3 +1,4 @@
+import { Effect } from "effect"
 import type { Limits } from "../wire/limits.ts"
 import type { Budget, Holder } from "./Budget.ts"
 
@@ -78,6 +79,7 @@ export class Account implements Holder {
   #isClosed = false
   #tokens: number
   #refilledAt: number
+  #whenRoom: Array<() => void> = []
 
   constructor(limits: Limits, budget: Budget, now: number, events: AccountEvents) {
     this.#limits = limits
@@ -116,6 +118,14 @@ export class Account implements Holder {
     return this.#received > this.#maxReceived || (!canPause && this.#unanswered > this.#maxUnanswered)
   }
 
+  /**
+   * Waits until no more than half of the share is being written: what a batch holds once it is decoded isn't known before,
+   * so the next one isn't decoded before that.
+   */
+  readonly room: Effect.Effect<void> = Effect.suspend(() =>
+    this.#hasRoom ? Effect.void : Effect.callback<void>((resume) => void this.#whenRoom.push(() => resume(this.room)))
+  )
+
   /** Something of so many bytes came in. */
   hold(bytes: number): Holding {
     this.#unanswered++
@@ -128,6 +138,7 @@ export class Account implements Holder {
   change(bytes: number, worked: number): void {
     this.#received += bytes
     this.#worked += worked
+    if (worked < 0 && this.#hasRoom) for (const resume of this.#whenRoom.splice(0)) resume()
     this.#press()
     this.#tell()
   }
@@ -201,6 +212,10 @@ export class Account implements Holder {
   /** Takes tokens for what came in the same frame: those to come wait for them. */
   charge(tokens: number): void {
     this.#tokens -= tokens
+  }
+
+  get #hasRoom(): boolean {
+    return this.#worked <= this.#maxReceived / 2
   }
 
   #tell(): void {

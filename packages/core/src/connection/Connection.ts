@@ -210,6 +210,7 @@ export class Connection implements TransportListener {
       now,
       remoteId: sessionAuth === "required" ? remoteId : undefined,
       subscriptions: this.#subscriptions,
+      room: account.room,
       onTrust: (isTrusted) => {
         account.isTrusted = isTrusted
         this.#services.onTrust(this, isTrusted)

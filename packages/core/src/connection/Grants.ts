@@ -23,6 +23,8 @@ export interface GrantsContext {
   /** The server's id, which proofs are made for; `undefined` where nothing has to be proved. */
   readonly remoteId: EventJournal.RemoteId | undefined
   readonly subscriptions: Subscriptions
+  /** Waits until another batch may be held. */
+  readonly room: Effect.Effect<void>
   /** Called when the first key was proved, or the last one is proved no more. */
   readonly onTrust: (isTrusted: boolean) => void
 }
@@ -57,6 +59,8 @@ export class Grants {
   readonly #context: GrantsContext
   /** Absent where nothing has to be proved. */
   readonly challenge: Challenge | undefined
+  /** Waits until another batch may be held; `write` does so itself. */
+  readonly room: Effect.Effect<void>
   readonly #proved = new Map<string, IdentityClaim>()
   readonly #unmapped = new Map<string, IdentityClaim>()
   #failures = 0
@@ -70,6 +74,7 @@ export class Grants {
 
   constructor(context: GrantsContext) {
     this.#context = context
+    this.room = context.room
     this.challenge = context.remoteId === undefined ? undefined : new Challenge(context.remoteId)
   }
 
@@ -146,7 +151,8 @@ export class Grants {
         const { entries, isMeant = anyStore, publicKey } = request
         const flaw = checkEntries(entries, limits, now())
         if (flaw !== undefined) return Effect.fail(flaw)
-        return Effect.flatMap(access.write(publicKey, entries), (storeId) =>
+        const granted = Effect.andThen(this.room, access.write(publicKey, entries))
+        return Effect.flatMap(granted, (storeId) =>
           isMeant(storeId) ? this.#queue(request, storeId) : Effect.fail(otherStore())
         )
       })
@@ -305,10 +311,10 @@ export class Grants {
         complete(exit)
       })
     })
-    return this.#pending >= this.#context.limits.maxPendingWrites ? Effect.andThen(this.#room, submit) : submit
+    return this.#pending >= this.#context.limits.maxPendingWrites ? Effect.andThen(this.#place, submit) : submit
   }
 
-  get #room(): Effect.Effect<void> {
+  get #place(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       this.#waiting.push(() => resume(Effect.void))
     })

@@ -173,6 +173,7 @@ export const layerConnections = (
           now,
           remoteId: undefined,
           subscriptions,
+          room: Effect.void,
           onTrust: () => {}
         })
         guests.add(grants)

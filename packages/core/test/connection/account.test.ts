@@ -1,4 +1,6 @@
-import { describe, expect, it } from "vitest"
+import { describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { expect } from "vitest"
 import { Account, frameCost, type Holding } from "../../src/connection/Account.ts"
 import { Budget } from "../../src/connection/Budget.ts"
 import { defaultLimits, type Limits } from "../../src/wire/limits.ts"
@@ -195,3 +197,18 @@ describe("the rate of frames", () => {
     expect(admitted(account, 1_000)).toBe(10)
   })
 })
+
+it.effect("a batch waits while more than half of the share is being written, and goes on after that", () =>
+  Effect.gen(function* () {
+    const { account } = makeAccount(new Budget(1e9))
+    yield* account.room
+    const [first, second] = [account.hold(40 * KiB), account.hold(20 * KiB)]
+    first.work()
+    yield* account.room
+    second.work()
+    const waiting = yield* Effect.forkChild(account.room, { startImmediately: true })
+    expect(waiting.pollUnsafe()).toBeUndefined()
+    second.release()
+    yield* Fiber.join(waiting)
+  })
+)

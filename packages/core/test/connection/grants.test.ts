@@ -45,6 +45,7 @@ const makeScene = (
     limits: { ...defaultLimits, ...options.limits },
     now: () => now,
     submit: () => {},
+    room: Effect.void,
     feed: { open: () => Effect.die("unused"), activeStores: () => 0 },
     onTrust: (isTrusted) => void trust.push(isTrusted)
   })

@@ -6,6 +6,7 @@ import type { Grants, IsMeant } from "../../connection/Grants.ts"
 import type { Peer, ProtocolServices } from "../../connection/protocol.ts"
 import { shuttingDown } from "../../connection/refusal.ts"
 import { type DomainError, RequestError, reasonOf, reasons, toErrorFrame } from "../../wire/errors.ts"
+import { entryBytes } from "../../wire/fields.ts"
 import type { Answers, Failure } from "./Answers.ts"
 import type { Call, Calls } from "./Calls.ts"
 import type { Refused } from "./errors.ts"
@@ -118,7 +119,12 @@ export class Handlers {
     function* (this: Handlers, call: Call, data: Uint8Array, release: () => void): Effect.fn.Return<void, Failure> {
       const { limits, peer } = this.#context
       yield* peer.grants.require()
+      yield* peer.grants.room
       const { entries, publicKey, storeId } = yield* decodeWrite(data, limits.maxBatchEntries)
+      // A name that is repeated takes a byte or two here, and its whole length in a storage.
+      if (entries.reduce((sum, entry) => sum + entryBytes(entry), 0) > limits.maxMessageBytes) {
+        return yield* new RequestError({ reason: "Limit", message: `A batch may have ${limits.maxMessageBytes} bytes` })
+      }
       const refused = { requestTag: "WriteEntries", publicKey, storeId }
       call.holding.grow(entries.length * entryCost)
       const write = peer.grants.write({
