@@ -72,6 +72,8 @@ export class EventLogServerUnencrypted extends Context.Service<
     readonly limits: Limits
     /** The protocols that it is to be served with, and where; see `Mountable.endpoints`. */
     readonly endpoints: ReadonlyArray<Endpoint>
+    /** Why a connection may not be opened now, but for the app's own rule. */
+    readonly refusal: (info: ConnectionInfo) => RefusalStatus | undefined
     /** Why a connection may not be opened, to be asked before its upgrade; the app's own rule is asked too. */
     readonly admit: (info: ConnectionInfo) => Effect.Effect<RefusalStatus | undefined>
     /**
@@ -174,6 +176,7 @@ const make = (options: ResolvedOptions) =>
     return EventLogServerUnencrypted.of({
       limits,
       endpoints: options.endpoints,
+      refusal: connections.refusal,
       admit: (info) =>
         Effect.suspend(() => {
           const status = connections.refusal(info)

@@ -159,9 +159,8 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
   }
   /** A server that isn't ready yet lets connections wait, but not those that the app would refuse. */
   const admit = async (info: ConnectionInfo): Promise<RefusalStatus | undefined> => {
-    if (closed !== undefined) return 503
-    if (!mount.isReady()) return Effect.runPromise(askRule(info, rule, authTimeout))
-    return runtime.runPromise(EventLogServerUnencrypted.use((server) => server.admit(info)))
+    const status = closed === undefined ? mount.refusal(info) : 503
+    return status !== undefined || rule === undefined ? status : Effect.runPromise(askRule(info, rule, authTimeout))
   }
   const close = async (): Promise<void> => {
     mount.close()

@@ -99,6 +99,8 @@ class EarlyConnection implements TransportListener {
 /** Connections from the first moment on: before the server is ready, while it runs, and when there is none any more. */
 export interface Mount {
   readonly connect: Connect
+  /** Why a connection may not be opened now, but for the app's own rule. */
+  readonly refusal: (info: ConnectionInfo) => RefusalStatus | undefined
   readonly isReady: () => boolean
   /** Refuses those that wait for the server, and those to come if it never was ready. */
   readonly close: () => void
@@ -111,9 +113,15 @@ interface Refusal {
 
 const unavailable: Refusal = { code: 1013, reason: "The storage is unavailable" }
 
+/** What there is of a server once it is ready. */
+interface Started {
+  readonly connect: Connect
+  readonly refusal: Mount["refusal"]
+}
+
 /** Accepts connections before the server is there. */
-export const mountWhenReady = (limits: Limits, server: Promise<{ readonly connect: Connect }>): Mount => {
-  let connect: Connect | undefined
+export const mountWhenReady = (limits: Limits, server: Promise<Started>): Mount => {
+  let ready: Started | undefined
   let refusal: Refusal | undefined
   const early = new Set<EarlyConnection>()
 
@@ -125,8 +133,8 @@ export const mountWhenReady = (limits: Limits, server: Promise<{ readonly connec
   server.then(
     (started) => {
       if (refusal !== undefined) return
-      connect = started.connect
-      for (const connection of early) connection.begin(connect)
+      ready = started
+      for (const connection of early) connection.begin(ready.connect)
       early.clear()
     },
     () => refuse(unavailable)
@@ -134,14 +142,15 @@ export const mountWhenReady = (limits: Limits, server: Promise<{ readonly connec
 
   return {
     connect: (transport, info, protocol) => {
-      if (connect !== undefined) return connect(transport, info, protocol)
+      if (ready !== undefined) return ready.connect(transport, info, protocol)
       const connection = new EarlyConnection(transport, info, protocol, limits, (over) => early.delete(over))
       if (refusal !== undefined) connection.refuse(refusal.code, refusal.reason)
       else if (early.size >= limits.maxUnprovedConnections) connection.refuse(1013, "Too many connections")
       else early.add(connection)
       return connection
     },
-    isReady: () => connect !== undefined,
+    refusal: (info) => (refusal === undefined ? ready?.refusal(info) : 503),
+    isReady: () => ready !== undefined,
     close: () => refuse({ code: 1012, reason: "The server restarts" })
   }
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { Measured, Memory } from "./settings.ts"
 
 /** How often memory is looked at, in milliseconds. */
-const lookMillis = 10
+const lookMillis = 50
 
 const none: Memory = { heap: 0, external: 0, rss: 0 }
 
