@@ -83,8 +83,14 @@ const rejectedByCode = Object.fromEntries(
   ErrorCode.literals.map((code) => [code, Metric.withAttributes(metrics.rejectedRequests, { code })])
 ) as Record<ErrorCode, Metric.Counter<number>>
 
-/** How often it is looked for connections that are late: with a proof, or with leaving. */
-const lookMillis = 1_000
+/**
+ * How often it is looked for connections that are late, with a proof or with leaving: so often that a crowd of them is not
+ * closed all at once.
+ */
+const lookMillis = 100
+
+/** How soon notes are listened to again after a failure. */
+const listenAgainMillis = 1_000
 
 /** How a protocol is spoken, given what its conversations share. */
 export type Protocols = Readonly<Record<ProtocolName, (services: ProtocolServices) => Protocol>>
@@ -245,7 +251,7 @@ export const layerConnections = (
       const heedNotes = registry.changes.pipe(
         Stream.runForEach((note) => Effect.sync(() => void run(note === "any" ? recheckAll() : heed(note.publicKey)))),
         Effect.catchCause((cause) => Effect.logWarning("Changes of access could not be listened to", cause)),
-        Effect.repeat(Schedule.spaced(lookMillis))
+        Effect.repeat(Schedule.spaced(listenAgainMillis))
       )
 
       yield* Effect.forkScoped(

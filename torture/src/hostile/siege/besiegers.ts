@@ -1,9 +1,13 @@
+import { setPriority } from "node:os"
 import { setTimeout as sleep } from "node:timers/promises"
 import { readSettings, serveCommands } from "../processes/serveCommands.ts"
 import { type Assault, assaults, type Life } from "./assaults.ts"
 import type { BesiegerCommands, BesiegerSettings } from "./settings.ts"
 
 /** Hostile peers, many in one process. */
+
+// They would be on machines of their own: what they compute must not keep the server's from running.
+setPriority(10)
 
 const { connections, kinds, process: processNumber, ramp, url } = readSettings<BesiegerSettings>()
 
