@@ -7,7 +7,7 @@ import type { BesiegerCommands, BesiegerSettings } from "./settings.ts"
 /** Hostile peers, many in one process. */
 
 // They would be on machines of their own: what they compute must not keep the server's from running.
-setPriority(10)
+setPriority(19)
 
 const { connections, kinds, process: processNumber, ramp, url } = readSettings<BesiegerSettings>()
 
