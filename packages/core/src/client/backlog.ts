@@ -1,6 +1,7 @@
 import type { EventJournal } from "effect/eventlog"
 import { entryBytes, exceedsBytes } from "../wire/fields.ts"
 import type { AnnouncedLimits } from "../wire/index.ts"
+import { entryCost, frameCost } from "../wire/limits.ts"
 import { RemoteRefusal } from "./errors.ts"
 
 type Entry = EventJournal.Entry
@@ -18,9 +19,9 @@ const overheadBytes = 96
 const wireBytes = (entry: Entry): number =>
   entry.payload.byteLength + 3 * (entry.event.length + entry.primaryKey.length) + overheadBytes
 
-/** Bytes that a batch takes in a message, at most. */
-export const batchWireBytes = (batch: ReadonlyArray<Entry>): number =>
-  batch.reduce((bytes, entry) => bytes + wireBytes(entry), overheadBytes)
+/** What a batch counts against `maxInboundBytes`, at most: its bytes in a message, and what its objects cost the server. */
+export const batchWeight = (batch: ReadonlyArray<Entry>): number =>
+  batch.reduce((bytes, entry) => bytes + wireBytes(entry) + entryCost, overheadBytes + frameCost)
 
 /** Refuses an entry that no message to this server can carry, as the server would. */
 export const refuseUnsendable = (entry: Entry, limits: Limits): RemoteRefusal | undefined => {

@@ -1,7 +1,7 @@
 import { Effect, Metric, Result } from "effect"
 import type { EventJournal, EventLog } from "effect/eventlog"
 import { AckMemory } from "./ackMemory.ts"
-import { batchWireBytes, refuseUnsendable, splitBacklog } from "./backlog.ts"
+import { batchWeight, refuseUnsendable, splitBacklog } from "./backlog.ts"
 import { backOff } from "./backoff.ts"
 import { type ClientError, ConnectionFailure, clientError, type RemoteRefusal } from "./errors.ts"
 import { ackedEntries, rejectedEntries } from "./metrics.ts"
@@ -54,10 +54,7 @@ export const makeWriter = ({ link, pending, prover, settings, status }: RemoteCo
   })
 
   const sendOnce = Effect.fnUntraced(function* (session: Session, call: Call, batch: ReadonlyArray<Entry>) {
-    const ack = yield* session.window.within(
-      batchWireBytes(batch),
-      writeEntries(session, call.identity.publicKey, batch)
-    )
+    const ack = yield* session.window.within(batchWeight(batch), writeEntries(session, call.identity.publicKey, batch))
     if (ack.sequenceNumbers.length !== batch.length) {
       const failure = new ConnectionFailure({ reason: "Protocol", message: "An Ack has a sequence for each entry" })
       session.end(failure)

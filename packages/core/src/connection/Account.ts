@@ -1,10 +1,6 @@
 import { Effect } from "effect"
-import type { Limits } from "../wire/limits.ts"
+import { frameCost, type Limits } from "../wire/limits.ts"
 import type { Budget, Holder } from "./Budget.ts"
-
-/** What an entry, and what a frame or call, costs besides its bytes: objects, strings and their places in queues. */
-export const entryCost = 512
-export const frameCost = 256
 
 /** A change of less is not told to the budget of the process: what most connections hold comes and goes at once. */
 const untoldBytes = 4 * 1024

@@ -1,6 +1,5 @@
 import { Effect } from "effect"
-import type { Limits } from "../wire/limits.ts"
-import { frameCost } from "./Account.ts"
+import { frameCost, type Limits } from "../wire/limits.ts"
 import type { Transport } from "./Transport.ts"
 
 /** How long a full connection is left alone before it is looked at again: 2 ms, doubling up to 64 ms. */

@@ -94,7 +94,8 @@ export const makeStoreRegistry = (state: RegistryState): EventLogServerStoreRegi
       const mapping = mappedTo(state, publicKey)
       if (mapping === undefined) return Effect.fail(notMapped(publicKey))
       if (mapping.signingPublicKey !== undefined) return Effect.succeed(mapping.signingPublicKey.slice())
-      change(state, { ...mapping, signingPublicKey: signingPublicKey.slice() })
+      // Nobody can have been granted anything with another signing key, so there is nobody to be told.
+      store(state, { ...mapping, signingPublicKey: signingPublicKey.slice() })
       return Effect.succeed(signingPublicKey.slice())
     }),
   remove: (publicKey) =>

@@ -134,6 +134,10 @@ export const announcedFields = {
 /** The limits that `Hello` announces. */
 export type AnnouncedLimits = TypeOf<typeof announcedFields>
 
+/** What an entry, and what a frame or call, counts besides its bytes: objects, strings and their places in queues. */
+export const entryCost = 512
+export const frameCost = 256
+
 const KiB = 1024
 const MiB = 1024 * KiB
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
-import { batchWireBytes, refuseUnsendable, splitBacklog } from "../../src/client/backlog.ts"
+import { batchWeight, refuseUnsendable, splitBacklog } from "../../src/client/backlog.ts"
 import { backoffMillis } from "../../src/client/backoff.ts"
 import { ConnectionFailure } from "../../src/client/index.ts"
 import { keepAlive } from "../../src/client/keepAlive.ts"
@@ -78,7 +78,7 @@ describe("a backlog", () => {
             publicKey: "",
             entries: batch
           })
-          assert.isAtMost(message.length, batchWireBytes(batch))
+          assert.isAtMost(message.length, batchWeight(batch))
           assert.isAtMost(message.length, limits.maxMessageBytes)
         }
       }),

@@ -1,9 +1,9 @@
 import { describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { expect } from "vitest"
-import { Account, frameCost, type Holding } from "../../src/connection/Account.ts"
+import { Account, type Holding } from "../../src/connection/Account.ts"
 import { Budget } from "../../src/connection/Budget.ts"
-import { defaultLimits, type Limits } from "../../src/wire/limits.ts"
+import { defaultLimits, frameCost, type Limits } from "../../src/wire/limits.ts"
 
 const KiB = 1024
 

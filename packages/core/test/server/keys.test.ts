@@ -92,10 +92,10 @@ describe("proving keys", () => {
 })
 
 describe("losing access", () => {
-  it("ends a removed key's subscription at once on this node, and at the next check on another", async () => {
+  it("ends a removed key's subscription at once, on this node and by a note on another", async () => {
     const backend = memoryBackend()
     const here = await startServer({ backend })
-    const there = await startServer({ backend, reauthorizeInterval: 20 })
+    const there = await startServer({ backend, reauthorizeInterval: "1 hour" })
     await here.server.assign({ publicKey: "A", storeId })
     const devices = [await openDevice(here.url), await openDevice(here.url), await openDevice(there.url)]
     for (const device of devices) await device.subscribe("A")
@@ -109,6 +109,32 @@ describe("losing access", () => {
       expect(device.delivered("A")).toEqual([])
       expect(await device.write("A", [todoAdded("a")])).toMatchObject({ reason: "NotMapped" })
     }
+  })
+
+  it("ends a removed key's subscription on another node though 160 others are asked about that never answer", async () => {
+    const backend = memoryBackend()
+    const here = await startServer({ backend })
+    const there = await startServer({
+      backend,
+      reauthorizeInterval: 50,
+      authTimeout: "1 hour",
+      auth: {
+        write: () => {},
+        read: ({ publicKey }) => (isHanging && publicKey !== "A" ? new Promise(() => {}) : undefined)
+      }
+    })
+    let isHanging = false
+    await here.server.assign({ publicKey: "A", storeId })
+    await here.server.assign({ publicKey: "T", storeId: "tenant" })
+    const tenants = await Promise.all(Array.from({ length: 160 }, () => openDevice(there.url)))
+    for (const tenant of tenants) await tenant.subscribe("T")
+    const device = await openDevice(there.url)
+    await device.subscribe("A")
+    isHanging = true
+    await here.server.remove("A")
+    expect(await device.next("Error")).toMatchObject({ requestTag: "RequestChanges", reason: "NotMapped" })
+    await tenants[0]!.settled()
+    expect(tenants.every(({ closed }) => closed === undefined)).toBe(true)
   })
 
   it("ends the subscription of a key that auth no longer lets read", async () => {

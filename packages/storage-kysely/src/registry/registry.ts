@@ -82,12 +82,13 @@ const bind = Effect.fnUntraced(function* (
   parts: Parts,
   { publicKey, signingPublicKey }: Parameters<Registry["bind"]>[0]
 ): Effect.fn.Return<Uint8Array, EventLogServerStoreRegistryError> {
-  const { access, database } = parts
+  const { database } = parts
   const before = yield* findMapping(parts, publicKey)
   if (before.signingPublicKey !== undefined) return before.signingPublicKey
   const update = sql`update ${database.tables.keys} set signing_public_key = ${toBuffer(signingPublicKey)}
     where public_key = ${publicKey} and removed = 0 and signing_public_key is null`
-  yield* change(database, access, { member: "bind", publicKey, update })
+  // Nobody can have been granted anything with another signing key, so there is nobody to be told.
+  yield* run(database, "bind", () => update.execute(database.connection))
   const { signingPublicKey: bound } = yield* findMapping(parts, publicKey)
   // Cleared by hand in between: nothing is bound, so the key is as good as not mapped.
   return bound ?? (yield* notMapped(publicKey))

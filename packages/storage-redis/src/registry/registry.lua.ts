@@ -35,17 +35,15 @@ return { store, signing }
 `)
 
 /**
- * Binds a signing key to a mapped key that has none, which is published, and returns the one that is bound. Every check of
- * a connection runs it: where a signing key is bound it only reads.
+ * Binds a signing key to a mapped key that has none, and returns the one that is bound. Every check of a connection
+ * runs it: where a signing key is bound it only reads.
  */
 export const bindScript = script(`
-local channel, publicKey, signing = unpack(ARGV)
 local mapping = redis.call('HMGET', KEYS[1], 'removed', 'store', 'signing')
 if mapping[1] or not mapping[2] then return ${notMapped} end
 if mapping[3] then return mapping[3] end
-redis.call('HSET', KEYS[1], 'signing', signing)
-redis.call('PUBLISH', channel, publicKey)
-return signing
+redis.call('HSET', KEYS[1], 'signing', ARGV[1])
+return ARGV[1]
 `)
 
 /** Ends a key's mapping, which is published; its store and signing key are remembered. */

@@ -81,7 +81,9 @@ export const makeStoreRegistry = ({ keys, redis, wakeups }: RedisNode): EventLog
     bind: ({ publicKey, signingPublicKey }) =>
       Effect.suspend(() => {
         const signing = bytes(signingPublicKey)
-        return attempt(publicKey, async () => Uint8Array.from((await change(bindScript, publicKey, signing)) as Buffer))
+        return attempt(publicKey, async () =>
+          Uint8Array.from((await run(redis, bindScript, [keys.mapping(publicKey)], [signing])) as Buffer)
+        )
       }),
     remove: (publicKey) => Effect.asVoid(attempt(publicKey, () => change(removeScript, publicKey))),
     list: (after, limit) => attempt(undefined, () => pageOf(redis, keys.publicKeys, after, limit, load)),

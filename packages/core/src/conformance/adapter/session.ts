@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from "vitest"
 import { allowAll, type ConnectionDetails, createEventLogServer, memoryBackend } from "../../index.ts"
 import { decodeResponseUnencrypted, encodeRequestUnencrypted } from "../../wire/codec.ts"
 import type { ProtocolRequestUnencrypted, ProtocolResponseUnencrypted } from "../../wire/messages.ts"
-import { type Client, type ConnectOptions, connect } from "./client.ts"
+import { type Client, type ConnectOptions, connect, refusal } from "./client.ts"
 import type { Mount, MountOptions } from "./harness.ts"
 
 const publicKey = "device"
@@ -108,7 +108,6 @@ export const session = (mount: Mount): void => {
     const client = await greeted(url)
     await server.close()
     expect((await client.closed).code).toBe(1012)
-    const late = await connect(url)
-    expect([1012, 1013]).toContain((await late.closed).code)
+    expect(await refusal(url)).toBe(503)
   })
 }

@@ -80,7 +80,6 @@ type Step = (registry: Registry, key: Key) => Effect.Effect<unknown, EventLogSer
 
 const assign: Step = (registry, key) => registry.assign(key)
 const rebind: Step = (registry, key) => registry.assign({ ...key, signingPublicKey: signingKey(2) })
-const bind: Step = (registry, { publicKey }) => registry.bind({ publicKey, signingPublicKey: signingKey(2) })
 const remove: Step = (registry, { publicKey }) => registry.remove(publicKey)
 
 /** What has to be told, and what leads up to it. */
@@ -129,12 +128,6 @@ export const changesOfAccess: Topic = (check) => {
       })
     )
   }
-
-  check("tells its own node and another one of the first signing key that is bound", (nodes) =>
-    Effect.gen(function* () {
-      yield* expectTold(nodes, yield* makeKeys(nodes.node.registry, undefined), bind)
-    })
-  )
 
   check("tells of keys as long as they may be", (nodes) =>
     Effect.gen(function* () {

@@ -1,5 +1,4 @@
 import { Cause, Effect, Exit, Result } from "effect"
-import { entryCost } from "../../connection/Account.ts"
 import type { Conversation, Frame, Peer, ProtocolServices } from "../../connection/protocol.ts"
 import { refuseWith, shuttingDown } from "../../connection/refusal.ts"
 import type { ActiveSubscription } from "../../connection/Subscriptions.ts"
@@ -9,7 +8,7 @@ import { changesMessage, changesPrefix } from "../../wire/changes.ts"
 import { chunkBytes, splitMessage } from "../../wire/chunks.ts"
 import { decodeRequestUnencrypted, encodeResponseUnencrypted, type RequestBounds } from "../../wire/codec.ts"
 import { type Correlation, type DomainError, RequestError, toErrorFrame } from "../../wire/errors.ts"
-import { announcedLimits } from "../../wire/limits.ts"
+import { announcedLimits, entryCost } from "../../wire/limits.ts"
 import {
   type Authenticate,
   type ChunkedMessage,

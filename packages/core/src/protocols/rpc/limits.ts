@@ -1,5 +1,5 @@
-import { entryCost } from "../../connection/Account.ts"
 import type { Limits } from "../../wire/limits.ts"
+import { entryCost } from "../../wire/limits.ts"
 
 /**
  * The limits of a connection that speaks RPC. A stock client sends everything that it has in one write, so what is put
