@@ -245,6 +245,7 @@ export const layerConnections = (
 
       const checkAlive = Effect.sync(() => {
         metrics.subscriptions.updateUnsafe(subscriptionCount(), context)
+        metrics.heldBytes.updateUnsafe(budget.heldBytes, context)
         for (const connection of [...open.live]) connection.checkAlive(Duration.toMillis(options.pingInterval))
       })
 
