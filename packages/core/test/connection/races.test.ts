@@ -54,6 +54,29 @@ describe("while a subscription is being opened", () => {
     })
   )
 
+  it.effect("a key that another node takes away gets none", () =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      let isGated = false
+      const scene = yield* makeScene({
+        wrapStore: (store) => ({
+          read: (...args) => Effect.tap(store.read(...args), () => (isGated ? gate.pass : Effect.void))
+        })
+      })
+      const [reader, wire] = [scene.connect(), scene.connect()]
+      yield* reader.answer(reader.subscribe())
+      isGated = true
+      const id = wire.subscribe()
+      yield* gate.reached
+      yield* scene.registry.remove("A")
+      // The note has come when the other reader has lost its subscription.
+      yield* reader.nth("Error")
+      yield* gate.open
+      expect(yield* wire.answer(id)).toMatchObject({ _tag: "Error", reason: "NotMapped" })
+      expect((yield* scene.server.stats).subscriptions).toBe(0)
+    })
+  )
+
   it.effect("a server that drains starts none", () =>
     Effect.gen(function* () {
       const gate = makeGate()
@@ -115,6 +138,38 @@ describe("while a key is being proved", () => {
       yield* gate.open
       expect(yield* wire.nth("Error")).toMatchObject({ requestTag: "Authenticate" })
       expect(yield* wire.answer(wire.subscribe())).toMatchObject({ reason: "NotProved" })
+    })
+  )
+
+  it.effect("a removal on another node wins", () =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      let isGated = false
+      const scene = yield* makeScene({
+        sessionAuth: "required",
+        wrapRegistry: (registry) => ({
+          bind: (claim) =>
+            Effect.tap(registry.bind(claim), () => {
+              if (!isGated) return Effect.void
+              isGated = false
+              return gate.pass
+            })
+        })
+      })
+      const key = makeSigningKey()
+      const [reader, wire] = [scene.connect(), scene.connect()]
+      yield* Effect.forEach([reader, wire], (each) => each.nth("Hello"))
+      yield* reader.prove("A", key)
+      yield* reader.answer(reader.subscribe())
+      isGated = true
+      wire.request(yield* wire.proof("A", key))
+      yield* gate.reached
+      yield* scene.registry.remove("A")
+      // The note has come when the other connection has lost its subscription.
+      yield* reader.nth("Error")
+      yield* gate.open
+      expect(yield* wire.nth("Error")).toMatchObject({ requestTag: "Authenticate" })
+      expect(yield* wire.answer(wire.write([todoAdded("a")]))).toMatchObject({ reason: "NotProved" })
     })
   )
 })
