@@ -15,16 +15,16 @@ const report = resolve(root, "node_modules/.cache/mutated-tests.json")
 /** Attempts of torture, each with other faults. */
 const attempts = 3
 
-/** Runs a tool with the bug in the sources. */
-const runMutated = (mutation: Mutation, cwd: string, args: ReadonlyArray<string>) =>
+/** Runs a tool, with the bug in the sources if one is named. */
+const run = (cwd: string, args: ReadonlyArray<string>, mutation?: Mutation) =>
   spawnSync("npx", ["--no-install", ...args], {
     cwd,
     encoding: "utf8",
-    env: { ...process.env, EVENTLOG_MUTATION: mutation.name }
+    env: { ...process.env, EVENTLOG_MUTATION: mutation?.name }
   })
 
 const build = (mutation: Mutation): void => {
-  const { status, stdout, stderr } = runMutated(mutation, folder, ["tsup"])
+  const { status, stdout, stderr } = run(folder, ["tsup"], mutation)
   if (status !== 0) throw new Error(`${mutation.name}: ${stdout}${stderr}`)
 }
 
@@ -35,13 +35,26 @@ interface Report {
   }>
 }
 
+const filesOf = ({ by }: Mutation): ReadonlyArray<string> => (typeof by === "object" ? [by.test].flat() : [])
+
+/** Throws unless the tests pass without a bug: one that fails anyway catches nothing. */
+const checkTests = (chosen: ReadonlyArray<Mutation>): void => {
+  const files = new Set(chosen.flatMap(filesOf))
+  if (files.size === 0) return
+  const { status, stdout, stderr } = run(root, ["vitest", "run", ...files])
+  if (status !== 0) throw new Error(`The tests fail without a bug\n${stdout}${stderr}`)
+}
+
 /** The test that failed, if one did. Throws when nothing could be run, which catches nothing. */
-const failedTest = (mutation: Mutation, { pattern, test }: CatchingTests): string | undefined => {
+const failedTest = (mutation: Mutation, { pattern }: CatchingTests): string | undefined => {
   rmSync(report, { force: true })
   const reporting = ["--reporter", "json", "--outputFile", report, "--bail", "1"]
-  const files = typeof test === "string" ? [test] : test
   const named = pattern === undefined ? [] : ["-t", pattern]
-  const { status, stdout, stderr } = runMutated(mutation, root, ["vitest", "run", ...files, ...named, ...reporting])
+  const { status, stdout, stderr } = run(
+    root,
+    ["vitest", "run", ...filesOf(mutation), ...named, ...reporting],
+    mutation
+  )
   if (status === 0) return undefined
   const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Report
   const failed = testResults.flatMap((file) => file.assertionResults).find((result) => result.status === "failed")
@@ -67,8 +80,10 @@ const caught = (mutation: Mutation): string | undefined => {
 }
 
 const wanted = process.argv.slice(2)
+const chosen = mutations.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
+checkTests(chosen)
 let missed = 0
-for (const mutation of mutations.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+for (const mutation of chosen) {
   if (typeof mutation.by === "string") build(mutation)
   const started = performance.now()
   const how = caught(mutation)

@@ -190,7 +190,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     name: "a batch of effect's client is decoded without room",
-    by: { test: "packages/core/test/protocols/rpc/attack.test.ts" },
+    by: { test: "packages/core/test/protocols/rpc/operations.test.ts" },
     file: "core/src/protocols/rpc/Handlers.ts",
     from: "      yield* peer.grants.room\n",
     to: ""
