@@ -2,9 +2,13 @@ import { existsSync, readdirSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { defineConfig } from "vitest/config"
+import { mutatingTests } from "./torture/mutations/plugin.ts"
 import tsconfig from "./tsconfig.json" with { type: "json" }
 
 const minute = 60_000
+
+/** The bug that `npm run torture:mutations` wants caught by tests. */
+const mutation = process.env.EVENTLOG_MUTATION
 
 /** Tests import the sources of the other packages, so they need no build and can't meet a stale one. */
 const alias = Object.entries(tsconfig.compilerOptions.paths).map(([name, [path = ""]]) => ({
@@ -22,8 +26,11 @@ const folders = ["packages", "examples"]
 export default defineConfig(({ mode }) => {
   const long = mode === "long" || process.env.EVENTLOG_TEST_LONG !== undefined
   return {
+    plugins: mutation === undefined ? [] : [mutatingTests(mutation, resolve(import.meta.dirname, "packages"))],
     resolve: { alias },
     test: {
+      // The cache knows modules by their sources, which a bug doesn't change.
+      fsModuleCache: mutation === undefined,
       projects: folders.map((folder) => ({
         extends: true as const,
         test: { name: basename(folder), root: folder, include: ["test/**/*.test.ts"] }

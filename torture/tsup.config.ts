@@ -1,7 +1,11 @@
+import { resolve } from "node:path"
 import { defineConfig } from "tsup"
 import { mutating } from "./mutations/plugin.ts"
 
 const mutation = process.env.EVENTLOG_MUTATION
+
+// The configuration is bundled before it runs, beside where it stands: tsup runs in the folder of the harness.
+const packages = resolve("../packages")
 
 // Everything runs on the sources of the packages, so that nothing has to be built before it.
 export default defineConfig({
@@ -19,7 +23,7 @@ export default defineConfig({
   target: "node22",
   noExternal: [/^@eventlog-server\//],
   skipNodeModulesBundle: true,
-  esbuildPlugins: mutation === undefined ? [] : [mutating(mutation)],
+  esbuildPlugins: mutation === undefined ? [] : [mutating(mutation, packages)],
   splitting: false,
   sourcemap: true,
   clean: true,

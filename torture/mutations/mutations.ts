@@ -1,3 +1,11 @@
+/** Tests that have to catch a bug. */
+export interface CatchingTests {
+  /** Files of tests, from the root of the repository on. */
+  readonly test: string | ReadonlyArray<string>
+  /** Only tests whose full names match this regular expression; vitest's `-t`. @default all of the files */
+  readonly pattern?: string
+}
+
 /** A plausible bug, put into one file. */
 export interface Mutation {
   readonly name: string
@@ -5,8 +13,8 @@ export interface Mutation {
   readonly file: string
   readonly from: string
   readonly to: string
-  /** What has to catch it: the simulation, or torture of a storage. */
-  readonly by: "simulation" | "memory" | "sqlite"
+  /** What has to catch it: the simulation, torture of a storage, or tests. */
+  readonly by: "simulation" | "memory" | "sqlite" | CatchingTests
 }
 
 /** Bugs that systems like this have had, or that its design says how it avoids. */
@@ -158,5 +166,183 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: "storage-kysely/src/transactions/leaseTransaction.ts",
     from: "lease_holder = $" + "{token} and processed = $" + "{cursor}`",
     to: "1 = 1`"
+  },
+  {
+    name: "frames are let in whatever their rate",
+    by: { test: ["packages/core/test/connection/account.test.ts", "packages/core/test/connection/session.test.ts"] },
+    file: "core/src/connection/Account.ts",
+    from: "if (this.#tokens < 1) return Math.ceil(((1 - this.#tokens) * 1000) / rate)\n    this.#tokens--",
+    to: "this.#tokens--"
+  },
+  {
+    name: "a batch is let in whatever is being written",
+    by: { test: "packages/core/test/connection/account.test.ts" },
+    file: "core/src/connection/Account.ts",
+    from: "return this.#worked <= this.#maxReceived / 2",
+    to: "return this.#worked >= 0"
+  },
+  {
+    name: "a write waits for no room",
+    by: { test: "packages/core/test/connection/session.test.ts" },
+    file: "core/src/connection/Grants.ts",
+    from: "const granted = Effect.andThen(this.room, access.write(publicKey, entries))",
+    to: "const granted = access.write(publicKey, entries)"
+  },
+  {
+    name: "a batch of effect's client is decoded without room",
+    by: { test: "packages/core/test/protocols/rpc/operations.test.ts" },
+    file: "core/src/protocols/rpc/Handlers.ts",
+    from: "      yield* peer.grants.room\n",
+    to: ""
+  },
+  {
+    name: "what entries cost besides their bytes isn't counted",
+    by: { test: "packages/core/test/connection/session.test.ts" },
+    file: "core/src/connection/Account.ts",
+    from: "export const entryCost = 512",
+    to: "export const entryCost = 0"
+  },
+  {
+    name: "what frames cost besides their bytes isn't counted",
+    by: { test: "packages/core/test/connection/admission.test.ts" },
+    file: "core/src/connection/Account.ts",
+    from: "export const frameCost = 256",
+    to: "export const frameCost = 0"
+  },
+  {
+    name: "parts of unfinished messages aren't counted",
+    by: {
+      test: ["packages/core/test/connection/account.test.ts", "packages/core/test/connection/inboundBytes.test.ts"]
+    },
+    file: "core/src/connection/Account.ts",
+    from: `    this.#parts += bytes
+    this.change(bytes, 0)
+`,
+    to: "    this.change(bytes - bytes, 0)\n"
+  },
+  {
+    name: "the parts of a message stay counted when it is put together",
+    by: { test: "packages/core/test/connection/inboundBytes.test.ts" },
+    file: "core/src/connection/Connection.ts",
+    from: "      account.changeParts(-(bytes.byteLength + part.part[1] * frameCost))\n",
+    to: ""
+  },
+  {
+    name: "as many as like to may be connected without a key",
+    by: { test: "packages/core/test/connection/admission.test.ts" },
+    file: "core/src/connection/OpenConnections.ts",
+    from: "if (this.#unproved.size <= this.#limits.maxUnprovedConnections) return",
+    to: "if (this.#unproved.size >= 0) return"
+  },
+  {
+    name: "a closed socket doesn't count",
+    by: { test: "packages/core/test/connection/admission.test.ts" },
+    file: "core/src/connection/OpenConnections.ts",
+    from: "return this.live.size + this.#closing.size",
+    to: "return this.live.size"
+  },
+  {
+    name: "nobody ends a socket whose peer doesn't answer",
+    by: { test: "packages/core/test/connection/admission.test.ts" },
+    file: "core/src/connection/OpenConnections.ts",
+    from: "      connection.terminate()\n",
+    to: ""
+  },
+  {
+    name: "a big frame is taken before a key was proved",
+    by: { test: "packages/core/test/connection/admission.test.ts" },
+    file: "core/src/connection/Connection.ts",
+    from: "frame.byteLength <= limits.maxUnprovedFrameBytes) return frame",
+    to: "frame.byteLength <= limits.maxFrameBytes) return frame"
+  },
+  {
+    name: "identity isn't asked about a key that is proved already",
+    by: { test: "packages/core/test/connection/grants.test.ts" },
+    file: "core/src/connection/Grants.ts",
+    from: `    return Effect.suspend(() => {
+      this.#beginGranting(claim.publicKey)
+`,
+    to: `    return Effect.suspend(() => {
+      const known = this.#proved.get(claim.publicKey)
+      if (known?.signingPublicKey.every((byte, index) => byte === claim.signingPublicKey[index])) return Effect.void
+      this.#beginGranting(claim.publicKey)
+`
+  },
+  {
+    name: "a note about a key that is being proved is ignored",
+    by: { test: "packages/core/test/connection/races.test.ts" },
+    file: "core/src/connection/Grants.ts",
+    from: "Effect.suspend(() => (this.#isInDoubt ? this.#checkBinding(claim) : Effect.void))",
+    to: "Effect.void"
+  },
+  {
+    name: "a note about a subscription that is being opened is ignored",
+    by: { test: "packages/core/test/connection/races.test.ts" },
+    file: "core/src/connection/Grants.ts",
+    from: "      if (this.#isInDoubt) yield* this.#checkReading({ publicKey, storeId })\n",
+    to: ""
+  },
+  {
+    name: "a callback that hangs keeps its place among those that are asked",
+    by: { test: "packages/core/test/connection/session.test.ts" },
+    file: "core/src/connection/recheck.ts",
+    from: "placed(readsOf(subject))",
+    to: "readsOf(subject)"
+  },
+  {
+    name: "nobody is closed above the budget",
+    by: { test: "packages/core/test/connection/account.test.ts" },
+    file: "core/src/connection/Budget.ts",
+    from: "    while (this.#held > this.#maxBytes && this.#evictGreediest());\n",
+    to: ""
+  },
+  {
+    name: "the budget stays full of who lets nothing go",
+    by: { test: "packages/core/test/connection/account.test.ts" },
+    file: "core/src/connection/Budget.ts",
+    from: "if (this.#held > this.#highWater) this.#evictGreediest()\n    else this.#resumeSome()",
+    to: "this.#resumeSome()"
+  },
+  {
+    name: "a request is decoded whatever it declares",
+    by: { test: "packages/core/test/wire/hostile.test.ts" },
+    file: "core/src/wire/codec.ts",
+    from: "bounds: boundsOf(bounds), ",
+    to: ""
+  },
+  {
+    name: "a slow handler keeps the turn of its store",
+    by: { test: "packages/core/test/processing/turns.test.ts" },
+    file: "core/src/processing/turns.ts",
+    from: "Effect.map(giveBack, () => {",
+    to: "Effect.sync(() => {"
+  },
+  {
+    name: "the conflicts of a page are held all together",
+    by: { test: "packages/core/test/processing/conflicts.test.ts" },
+    file: "core/src/processing/conflicts.ts",
+    from: "maxTotalBytes: maxBytes",
+    to: "maxTotalBytes: Number.MAX_SAFE_INTEGER"
+  },
+  {
+    name: "a write of effect's client is decoded however many entries it declares",
+    by: { test: "packages/core/test/protocols/rpc/writeEntries.property.test.ts" },
+    file: "core/src/protocols/rpc/WriteReader.ts",
+    from: "    if (this.count > maxEntries) throw tooMany(maxEntries)\n",
+    to: ""
+  },
+  {
+    name: "ids and tags of effect's client may be as long as they like",
+    by: { test: "packages/core/test/protocols/rpc/envelope.property.test.ts" },
+    file: "core/src/protocols/rpc/envelope.ts",
+    from: "return reading(limits.maxNameBytes)",
+    to: "return reading(Number.POSITIVE_INFINITY)"
+  },
+  {
+    name: "what comes with a call of effect's client is decoded however big it is",
+    by: { test: "packages/core/test/protocols/rpc/payloads.test.ts" },
+    file: "core/src/protocols/rpc/payloads.ts",
+    from: "return !bringsData || payload.byteLength - dataBytes <= maxBesideDataBytes",
+    to: "return payload.byteLength >= dataBytes"
   }
 ]

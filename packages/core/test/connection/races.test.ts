@@ -3,6 +3,7 @@ import { Deferred, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { bytesEqual } from "../../src/connection/access.ts"
+import { CurrentConnection } from "../../src/connection/CurrentConnection.ts"
 import { makeSigningKey } from "../server/device.ts"
 import { todoAdded } from "../server/todos.ts"
 import { makeScene, storeId } from "./harness.ts"
@@ -50,6 +51,29 @@ describe("while a subscription is being opened", () => {
       yield* scene.server.remove("A")
       yield* gate.open
       expect(yield* wire.answer(id)).toMatchObject({ _tag: "Error", requestTag: "RequestChanges" })
+      expect((yield* scene.server.stats).subscriptions).toBe(0)
+    })
+  )
+
+  it.effect("a key that another node takes away gets none", () =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      let isGated = false
+      const scene = yield* makeScene({
+        wrapStore: (store) => ({
+          read: (...args) => Effect.tap(store.read(...args), () => (isGated ? gate.pass : Effect.void))
+        })
+      })
+      const [reader, wire] = [scene.connect(), scene.connect()]
+      yield* reader.answer(reader.subscribe())
+      isGated = true
+      const id = wire.subscribe()
+      yield* gate.reached
+      yield* scene.registry.remove("A")
+      // The note has come when the other reader has lost its subscription.
+      yield* reader.nth("Error")
+      yield* gate.open
+      expect(yield* wire.answer(id)).toMatchObject({ _tag: "Error", reason: "NotMapped" })
       expect((yield* scene.server.stats).subscriptions).toBe(0)
     })
   )
@@ -115,6 +139,35 @@ describe("while a key is being proved", () => {
       yield* gate.open
       expect(yield* wire.nth("Error")).toMatchObject({ requestTag: "Authenticate" })
       expect(yield* wire.answer(wire.subscribe())).toMatchObject({ reason: "NotProved" })
+    })
+  )
+
+  it.effect("a removal on another node wins", () =>
+    Effect.gen(function* () {
+      const gate = makeGate()
+      const scene = yield* makeScene({
+        sessionAuth: "required",
+        wrapRegistry: (registry) => ({
+          bind: (claim) =>
+            Effect.tap(registry.bind(claim), () =>
+              Effect.flatMap(CurrentConnection, (it) => (it?.principal === "late" ? gate.pass : Effect.void))
+            )
+        })
+      })
+      const key = makeSigningKey()
+      const [reader, wire] = [scene.connect(), scene.connect({ principal: "late" })]
+      yield* Effect.forEach([reader, wire], (each) => each.nth("Hello"))
+      yield* reader.prove("A", key)
+      yield* reader.answer(reader.subscribe())
+      wire.request(yield* wire.proof("A", key))
+      yield* gate.reached
+      yield* scene.registry.remove("A")
+      // The note has come when the other connection has lost its subscription.
+      yield* reader.nth("Error")
+      yield* gate.open
+      const answer = yield* wire.until(() => wire.all("Error")[0] ?? wire.all("Authenticated")[0])
+      expect(answer).toMatchObject({ _tag: "Error", requestTag: "Authenticate" })
+      expect(yield* wire.answer(wire.write([todoAdded("a")]))).toMatchObject({ reason: "NotProved" })
     })
   )
 })

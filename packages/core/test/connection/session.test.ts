@@ -174,6 +174,27 @@ describe("a connection", () => {
     })
   )
 
+  it.effect("may have half of its share being written; the next write waits for room, whatever its entries weigh", () =>
+    Effect.gen(function* () {
+      const gate = Deferred.makeUnsafe<void>()
+      const authorized: Array<string> = []
+      const scene = yield* makeScene({
+        limits: { maxInboundBytes: 100_000 },
+        auth: { authorizeWrite: ({ entries }) => Effect.sync(() => void authorized.push(entries[0]!.primaryKey)) },
+        wrapStore: (store) => ({
+          append: (...args) => Effect.andThen(Deferred.await(gate), store.append(...args))
+        })
+      })
+      const wire = scene.connect()
+      // Less than 8,000 bytes each, and more than 25,000 as objects.
+      for (const key of ["a", "b", "c"]) wire.write(todosAdded(50, key))
+      expect(authorized).toEqual(["a0", "b0"])
+      yield* Deferred.succeed(gate, undefined)
+      yield* wire.nth("Ack", 3)
+      expect(authorized).toEqual(["a0", "b0", "c0"])
+    })
+  )
+
   it.effect.each([
     ["is empty", "", "Malformed"],
     ["has more bytes than it may", "ä".repeat(257), "Limit"],
@@ -296,6 +317,31 @@ describe("checking again", () => {
       yield* TestClock.adjust("1 minute")
       expect((yield* scene.server.stats).subscriptions).toBe(0)
     }).pipe(quietly)
+  )
+
+  it.effect("comes to everybody though as many callbacks hang as are asked at the same time", () =>
+    Effect.gen(function* () {
+      let isAllowed = true
+      const scene = yield* makeScene({
+        reauthorizeInterval: "30 seconds",
+        auth: {
+          authorizeRead: () =>
+            Effect.flatMap(CurrentConnection, (connection) => {
+              if (isAllowed) return Effect.void
+              return connection?.principal === "slow" ? Effect.never : Effect.fail(forbidden)
+            })
+        }
+      })
+      const slow = Array.from({ length: 128 }, () => scene.connect({ principal: "slow" }))
+      const last = scene.connect({ principal: "last" })
+      for (const wire of [...slow, last]) yield* wire.answer(wire.subscribe())
+      isAllowed = false
+      yield* TestClock.adjust("30 seconds")
+      expect(last.all("Error")).toEqual([])
+      yield* TestClock.adjust("100 millis")
+      yield* last.settled
+      expect(last.all("Error")).toMatchObject([{ requestTag: "RequestChanges", code: "Forbidden" }])
+    })
   )
 
   it.effect("shows auth the connection, as the first time", () =>

@@ -1,11 +1,15 @@
-import { Effect, Metric } from "effect"
+import { Deferred, Effect, Metric } from "effect"
+import { EventLogMessage } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
 import * as metrics from "../../../src/connection/metrics.ts"
 import { FeedAdmin, memoryBackend } from "../../../src/index.ts"
 import { makeSigningKey } from "../../server/device.ts"
+import { withFeedStore } from "../../server/faults.ts"
 import { openDevice, readAll, startServer } from "../../server/host.ts"
-import { todoAdded } from "../../server/todos.ts"
-import { Peer } from "./peer.ts"
+import { todoAdded, todosAdded } from "../../server/todos.ts"
+import { Peer, storeId } from "./peer.ts"
+
+const { WriteEntriesUnencrypted, WriteSingleRpc } = EventLogMessage
 
 const wait = { timeout: 20_000 }
 const encodings = () => Number(Effect.runSync(Metric.value(metrics.encodedEntries)).count)
@@ -26,6 +30,29 @@ const makeScene = async (options: Parameters<typeof startServer>[0] = {}) => {
     server.write({ storeId: "store", event: "TodoAdded", payload: { id, text: "x".repeat(bytes) } })
   return { server, url, key, connect, peer: await connect(), serverWrites }
 }
+
+describe("a writer", () => {
+  it("has nothing decoded while more than half of what it may hold is being written", async () => {
+    const gate = Deferred.makeUnsafe<void>()
+    const backend = withFeedStore(memoryBackend(), (store) => ({
+      append: (...args) => Effect.andThen(Deferred.await(gate), store.append(...args))
+    }))
+    // With what a write of effect's client may be, 221,200 bytes; each write here takes about 56,000.
+    const limits = { maxInboundBytes: 70_000, maxRpcMessageBytes: 100_000, maxRpcBatchEntries: 100 }
+    const { connect, peer, server } = await makeScene({ backend, limits })
+    const writeOf = (key: string) =>
+      Effect.runPromise(new WriteEntriesUnencrypted({ publicKey: "A", storeId, entries: todosAdded(100, key) }).encoded)
+    const sent = [await writeOf("a"), await writeOf("b"), new Uint8Array(9)]
+    const calls = peer.together(() => sent.map((data) => peer.call(WriteSingleRpc as never, { data })))
+    const answered: Array<unknown> = []
+    for (const call of calls) call.then(({ _tag }) => answered.push(_tag))
+    await expect.poll(async () => (await server.stats()).heldBytes, wait).toBeGreaterThan(110_600)
+    await connect()
+    expect(answered).toEqual([])
+    await Effect.runPromise(Deferred.succeed(gate, undefined))
+    expect(await Promise.all(calls)).toMatchObject([wrote, wrote, { code: "InvalidRequest" }])
+  })
+})
 
 describe("a reader", () => {
   it("that acknowledges nothing is sent a bounded part, and the rest when it does", async () => {

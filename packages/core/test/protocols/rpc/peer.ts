@@ -41,6 +41,7 @@ export class Peer {
   readonly parser = serialization.makeUnsafe()
   private readonly waiting = new Map<unknown, (exit: unknown) => void>()
   private nextId = 1
+  private inOneFrame: Array<Uint8Array> | undefined
   /** The `Chunk`s of streams that came so far, by the id of their call. */
   readonly chunks: Array<string | number> = []
 
@@ -62,7 +63,19 @@ export class Peer {
   }
 
   send(message: object): void {
-    this.socket.send(this.parser.encode(message) as Uint8Array)
+    const bytes = this.parser.encode(message) as Uint8Array
+    if (this.inOneFrame === undefined) this.socket.send(bytes)
+    else this.inOneFrame.push(bytes)
+  }
+
+  /** Sends what is begun in one frame. */
+  together<A>(begin: () => A): A {
+    const messages: Array<Uint8Array> = []
+    this.inOneFrame = messages
+    const begun = begin()
+    this.inOneFrame = undefined
+    this.socket.send(Buffer.concat(messages))
+    return begun
   }
 
   async call(rpc: Rpc.AnyWithProps, payload?: unknown, id: number = this.nextId++): Promise<Outcome> {
