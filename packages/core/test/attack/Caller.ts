@@ -6,6 +6,9 @@ import { type Dialect, dialectOf, type Heard, type Proof } from "./dialects.ts"
 import { Link, type LinkOptions } from "./Link.ts"
 import { turnOfTheLoop } from "./rejections.ts"
 
+/** Bytes of a part, at most. */
+const partBytes = 8 * 1024
+
 /** Told of everything that a server says to a peer, at the moment that it is sent. */
 export type OnHeard = (heard: Heard, caller: Caller) => void
 
@@ -68,14 +71,21 @@ export class Caller {
     return id
   }
 
-  /** Sends a write in two parts, and returns its id. */
+  /** Sends a write in parts, and returns its id. */
   writeInParts(publicKey: string, entries: ReadonlyArray<EventJournal.Entry>): number {
     const id = this.nextId
-    const bytes = this.dialect.writeBytes(id, publicKey, entries)
-    const half = Math.ceil(bytes.length / 2)
-    this.link.frame(this.dialect.part(id, { id, part: [0, 2], data: bytes.slice(0, half) }))
-    this.link.frame(this.dialect.part(id, { id, part: [1, 2], data: bytes.slice(half) }))
+    for (const frame of this.partsOf(id, this.dialect.writeBytes(id, publicKey, entries))) this.link.frame(frame)
     return id
+  }
+
+  /** The frames of a write that travels in parts: two at least. */
+  partsOf(id: number, bytes: Uint8Array): ReadonlyArray<Uint8Array> {
+    const length = Math.min(partBytes, Math.ceil(bytes.length / 2))
+    const total = Math.ceil(bytes.length / length)
+    return Array.from({ length: total }, (_, index) => {
+      const data = bytes.slice(index * length, (index + 1) * length)
+      return this.dialect.part(id, { id, part: [index, total], data })
+    })
   }
 
   /** The ids of the writes with an outcome, in the order of the answers. */
@@ -90,7 +100,7 @@ export class Caller {
 }
 
 /** Turns of the event loop after which what was waited for won't come. */
-const maxTurns = 5_000
+const maxTurns = 200_000
 
 /** Waits until something is found, for some turns of the event loop. */
 export const untilFound = Effect.fnUntraced(function* <A>(look: Effect.Effect<A | undefined>): Effect.fn.Return<A> {

@@ -30,7 +30,7 @@ export class Link implements Transport {
   readonly terminate?: () => void
   /** How often it was closed; more than once is a defect of the server. */
   closes = 0
-  /** Frames that were sent after the close. */
+  /** Frames that were sent when it was closed or gone. */
   late = 0
   readonly #events: LinkEvents
   readonly #listener: TransportListener
@@ -63,7 +63,7 @@ export class Link implements Transport {
   }
 
   readonly send = (frame: Uint8Array): void => {
-    if (this.closes > 0) this.late++
+    if (this.isOver) this.late++
     this.#events.onSent(frame)
     this.#unread.push(frame)
     // A peer reads what was sent later, never while it is being sent.

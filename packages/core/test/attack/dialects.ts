@@ -130,11 +130,13 @@ const payloads = {
 const storeId = EventLogMessage.StoreId.make("default")
 
 /** What is needed to understand the answer to a call. */
-type Asked = "hello" | "proof" | "write" | "part" | { readonly publicKey: string }
+type Asked = "hello" | "proof" | "write" | { readonly partOf: number } | { readonly publicKey: string }
 
 class RpcDialect implements Dialect {
   readonly #parser = serialization.makeUnsafe()
   readonly #asked = new Map<number, Asked>()
+  /** Writes that lack a part: when their last one is taken, that says nothing of the write. */
+  readonly #incomplete = new Set<number>()
   #ownId = 1_000_000
 
   hello(): Uint8Array {
@@ -156,7 +158,7 @@ class RpcDialect implements Dialect {
   part(id: number, part: Part): Uint8Array {
     const isLast = part.part[0] === part.part[1] - 1
     const payload = new EventLogMessage.ChunkedMessage(part as never)
-    return this.#call(isLast ? id : this.#ownId++, WriteChunkedRpc._tag, payload, isLast ? "write" : "part")
+    return this.#call(isLast ? id : this.#ownId++, WriteChunkedRpc._tag, payload, isLast ? "write" : { partOf: id })
   }
 
   subscribe(id: number, publicKey: string, startSequence: number): Uint8Array {
@@ -185,7 +187,8 @@ class RpcDialect implements Dialect {
     const id = Number(message.requestId)
     const asked = this.#asked.get(id)
     if (message._tag === "Exit") return [this.#answered(id, asked, message.exit)]
-    const publicKey = typeof asked === "object" ? asked.publicKey : "a key that nobody asked for"
+    const publicKey =
+      typeof asked === "object" && "publicKey" in asked ? asked.publicKey : "a key that nobody asked for"
     return [
       { is: "subscription", publicKey },
       { is: "read up", frame: this.acknowledge(id) }
@@ -193,9 +196,17 @@ class RpcDialect implements Dialect {
   }
 
   #answered(id: number, asked: Asked | undefined, encoded: unknown): Heard {
-    if (asked !== "hello" && asked !== "proof" && asked !== "write") return { is: "other" }
-    const exit = exits[asked](encoded) as { readonly _tag: string; readonly value?: EventLogMessage.HelloResponse }
+    if (asked === undefined || (typeof asked === "object" && "publicKey" in asked)) return { is: "other" }
+    const exit = exits[typeof asked === "object" ? "write" : asked](encoded) as {
+      readonly _tag: string
+      readonly value?: EventLogMessage.HelloResponse
+    }
     const isSuccess = exit._tag === "Success"
+    if (typeof asked === "object") {
+      if (!isSuccess) this.#incomplete.add(asked.partOf)
+      return { is: "other" }
+    }
+    if (asked === "write" && this.#incomplete.has(id)) return { is: "other" }
     if (asked === "write") return { is: isSuccess ? "acked" : "refused", id }
     if (!isSuccess) return { is: "other" }
     return asked === "hello" ? { is: "hello", ...exit.value! } : { is: "proved" }
