@@ -141,6 +141,8 @@ export class Account implements Holder {
 
   /** Parts of an unfinished message came in, or were put together. They stop no reading: the others have to come. */
   changeParts(bytes: number): void {
+    // One that comes after the end has nobody to let go of it.
+    if (this.#isClosed && this.#parts === 0) return
     this.#parts += bytes
     this.change(bytes, 0)
   }

@@ -67,6 +67,8 @@ export class Subscriptions {
     this.#running.set(subscription.publicKey, running)
     const sink = this.#options.begin(subscription, opened.head)
     running.fiber = this.#options.run(opened.run(whileRunning(running, sink)))
+    // What was sent at once may have been too much for the connection, and have ended it before there was a fiber to end.
+    if (running.stopped) return running.fiber.interruptUnsafe()
     running.fiber.addObserver((exit) => this.#failed(running, exit))
   }
 

@@ -139,7 +139,10 @@ export class Handlers {
           peer.run(this.#refuse(call, exit.cause, refused))
         }
       })
-      yield* Effect.catchCause(write, (cause) => this.#refuse(call, cause, refused))
+      yield* Effect.catchCause(write, (cause) => {
+        release()
+        return this.#refuse(call, cause, refused)
+      })
     },
     (effect, _call, _data, release) => Effect.onError(effect, () => Effect.sync(release))
   )
