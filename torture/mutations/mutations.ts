@@ -198,14 +198,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "what entries cost besides their bytes isn't counted",
     by: { test: "packages/core/test/connection/session.test.ts" },
-    file: "core/src/connection/Account.ts",
+    file: "core/src/wire/limits.ts",
     from: "export const entryCost = 512",
     to: "export const entryCost = 0"
   },
   {
     name: "what frames cost besides their bytes isn't counted",
     by: { test: "packages/core/test/connection/admission.test.ts" },
-    file: "core/src/connection/Account.ts",
+    file: "core/src/wire/limits.ts",
     from: "export const frameCost = 256",
     to: "export const frameCost = 0"
   },

@@ -5,6 +5,9 @@ import type { Budget, Holder } from "./Budget.ts"
 /** A change of less is not told to the budget of the process: what most connections hold comes and goes at once. */
 const untoldBytes = 4 * 1024
 
+/** How soon it is looked again whether the budget of the process has room. */
+const budgetPollMillis = 20
+
 /** Frames that the rate lets in at once, in seconds of it. */
 const burstSeconds = 2
 
@@ -115,12 +118,16 @@ export class Account implements Holder {
   }
 
   /**
-   * Waits until no more than half of the share is being written: what a batch holds once it is decoded isn't known before,
-   * so the next one isn't decoded before that.
+   * Waits until no more than half of the share is being written, and the budget of the process has room: what a batch holds
+   * once it is decoded isn't known before, so the next one isn't decoded before that.
    */
-  readonly room: Effect.Effect<void> = Effect.suspend(() =>
-    this.#hasRoom ? Effect.void : Effect.callback<void>((resume) => void this.#whenRoom.push(() => resume(this.room)))
-  )
+  readonly room: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.#hasRoom) {
+      return Effect.callback<void>((resume) => void this.#whenRoom.push(() => resume(this.room)))
+    }
+    if (!this.#budget.isTight || this.#budget.hasRoomFor(this)) return Effect.void
+    return Effect.andThen(Effect.sleep(budgetPollMillis), this.room)
+  })
 
   /** Something of so many bytes came in. */
   hold(bytes: number): Holding {

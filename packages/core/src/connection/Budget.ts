@@ -29,6 +29,8 @@ export class Budget {
   readonly #paused = new Set<Holder>()
   #held = 0
   #grown = 0
+  /** Whether three quarters are held: then `hasRoomFor` tells who may go on. */
+  isTight = false
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
@@ -39,9 +41,18 @@ export class Budget {
     return this.#held
   }
 
+  /**
+   * Whether another batch may be decoded for a holder: above three quarters for those that hold little, above all of it for
+   * nobody. What is being written for connections that are gone counts too, and nobody's end would free it.
+   */
+  hasRoomFor(holder: Holder): boolean {
+    return !this.isTight || (this.#held <= this.#maxBytes && holder.heldBytes <= leastFreeableBytes)
+  }
+
   /** A holder holds more, or less. */
   change(holder: Holder, bytes: number): void {
     this.#held += bytes
+    this.isTight = this.#held > this.#highWater
     if (holder.heldBytes > 0) this.#holders.add(holder)
     else this.#holders.delete(holder)
     if (bytes <= 0) return this.#resumeSome()

@@ -1,5 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { Account, type Holding } from "../../src/connection/Account.ts"
 import { Budget } from "../../src/connection/Budget.ts"
@@ -135,6 +136,25 @@ describe("the budget of a process", () => {
     for (let count = 0; count < 1_100; count++) writer.account.hold(KiB - frameCost).work()
     expect([writer.isEvicted, writer.isPressed]).toEqual([false, true])
   })
+
+  it.effect("lets nobody have a batch decoded while it is full of what is being written, whoever is gone", () =>
+    Effect.gen(function* () {
+      const budget = new Budget(maxBytes)
+      const [gone, modest] = [makeAccount(budget, roomy), makeAccount(budget, roomy)]
+      const held = Array.from({ length: 800 }, () => gone.account.hold(KiB - frameCost))
+      for (const holding of held) holding.work()
+      gone.account.close()
+      yield* modest.account.room
+      const more = Array.from({ length: 300 }, () => gone.account.hold(KiB - frameCost))
+      for (const holding of more) holding.work()
+      const waiting = yield* Effect.forkChild(modest.account.room, { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      expect(waiting.pollUnsafe()).toBeUndefined()
+      for (const holding of held) holding.release()
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(waiting)
+    })
+  )
 
   it("looks again before it closes: what was sent meanwhile is no reason", () => {
     const budget = new Budget(maxBytes)

@@ -41,6 +41,7 @@ export class Peer {
   readonly parser = serialization.makeUnsafe()
   private readonly waiting = new Map<unknown, (exit: unknown) => void>()
   private nextId = 1
+  pongs = 0
   private inOneFrame: Array<Uint8Array> | undefined
   /** The `Chunk`s of streams that came so far, by the id of their call. */
   readonly chunks: Array<string | number> = []
@@ -55,6 +56,7 @@ export class Peer {
     this.socket.on("error", () => {})
     this.socket.on("message", (data: Buffer) => {
       for (const message of this.parser.decode(Uint8Array.from(data)) as Array<RpcMessage.FromServerEncoded>) {
+        if (message._tag === "Pong") this.pongs++
         if (message._tag === "Chunk") this.chunks.push(message.requestId)
         if (message._tag === "Exit") this.waiting.get(message.requestId)?.(message.exit)
       }
