@@ -60,7 +60,8 @@ export class Connection implements TransportListener {
   #joiner: ChunkJoiner | undefined
   #begun: Begun | undefined
   #frames: Array<Frame> = []
-  #isWorking = false
+  /** Until it is opened, frames wait as if one were being handled. */
+  #isWorking = true
   #isEnded = false
   #isGone = false
   #isClosing = false

@@ -5,12 +5,21 @@ import type { StoreId } from "../backend/StoreId.ts"
 import type { Feed, OpenedSubscription } from "../feed/feed.ts"
 import { checkEntries } from "../ingest/checkEntries.ts"
 import type { Submit, WriteError, Written } from "../ingest/write.ts"
-import { type DomainError, RequestError, reasonOf, reasons } from "../wire/errors.ts"
+import { type DomainError, type RequestError, reasonOf, reasons } from "../wire/errors.ts"
 import type { Limits } from "../wire/limits.ts"
 import { type Access, type AccessError, isOutage } from "./access.ts"
 import { Challenge, type Proof } from "./Challenge.ts"
 import { checkPublicKey } from "./publicKey.ts"
-import { shuttingDown } from "./refusal.ts"
+import {
+  accessChanged,
+  notMapped,
+  notNeeded,
+  notProved,
+  otherStore,
+  shuttingDown,
+  tooManyKeys,
+  tooManySubscriptions
+} from "./refusal.ts"
 import type { ActiveSubscription, Subscriptions } from "./Subscriptions.ts"
 
 /** What grants are made of. */
@@ -347,29 +356,3 @@ const refusalOf = (check: Effect.Effect<void, AccessError>): Effect.Effect<Acces
     onSuccess: () => undefined,
     onFailure: (error) => (isOutage(error) ? undefined : error)
   })
-
-const notProved = (publicKey: string | undefined) =>
-  new RequestError({
-    reason: "NotProved",
-    message:
-      publicKey === undefined
-        ? "This connection has proved no key"
-        : `This connection has not proved the key ${publicKey}`
-  })
-
-const notNeeded = () =>
-  new RequestError({ reason: "Malformed", message: "This server asks for no proof: it sent no challenge" })
-
-const notMapped = () => new RequestError({ reason: "NotMapped", message: "The public key belongs to no store" })
-
-const otherStore = () =>
-  new RequestError({ reason: "NotMapped", message: "The public key belongs to no store of that name" })
-
-const accessChanged = () =>
-  new RequestError({ reason: "Unavailable", message: "The access of this key was changed meanwhile; ask again" })
-
-const tooManyKeys = ({ maxKeys }: Limits) =>
-  new RequestError({ reason: "Limit", message: `A connection may prove ${maxKeys} keys` })
-
-const tooManySubscriptions = ({ maxSubscriptions }: Limits) =>
-  new RequestError({ reason: "Limit", message: `A connection may have ${maxSubscriptions} subscriptions` })

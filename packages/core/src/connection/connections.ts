@@ -3,7 +3,6 @@ import { EventLogServerStoreRegistry } from "../backend/EventLogServerStoreRegis
 import { FeedStore } from "../backend/FeedStore.ts"
 import { Feed } from "../feed/feed.ts"
 import { Ingest } from "../ingest/ingest.ts"
-import { RequestError } from "../wire/errors.ts"
 import type { Limits } from "../wire/limits.ts"
 import { ErrorCode } from "../wire/messages.ts"
 import { Access } from "./access.ts"
@@ -15,6 +14,7 @@ import * as metrics from "./metrics.ts"
 import { OpenConnections } from "./OpenConnections.ts"
 import type { Protocol, ProtocolName, ProtocolServices } from "./protocol.ts"
 import { rechecking } from "./recheck.ts"
+import { notMapped } from "./refusal.ts"
 import { Subscriptions, type SubscriptionsOptions } from "./Subscriptions.ts"
 import type { Transport, TransportListener } from "./Transport.ts"
 
@@ -92,6 +92,9 @@ const lookMillis = 100
 /** How soon notes are listened to again after a failure. */
 const listenAgainMillis = 1_000
 
+/** Connections that are begun in one turn of the event loop: those that are served must not wait for a crowd of new ones. */
+const begunInTurn = 4
+
 /** How a protocol is spoken, given what its conversations share. */
 export type Protocols = Readonly<Record<ProtocolName, (services: ProtocolServices) => Protocol>>
 
@@ -156,6 +159,22 @@ export const layerConnections = (
         return open.isFullFor(remoteAddress) ? 429 : undefined
       }
 
+      const waiting: Array<Connection> = []
+      let begun = 0
+      const nextTurn = Effect.andThen(
+        Effect.yieldNow,
+        Effect.sync(() => {
+          begun = 0
+          for (const connection of waiting.splice(0, begunInTurn)) begin(connection)
+        })
+      )
+      const begin = (connection: Connection): void => {
+        if (connection.endedAt !== undefined) return
+        if (begun >= begunInTurn) return void waiting.push(connection)
+        if (begun++ === 0) run(nextTurn)
+        connection.open()
+      }
+
       const connect = (transport: Transport, info: ConnectionInfo, name: ProtocolName): TransportListener => {
         const details = { ...info, id: String(nextId++) }
         const connection = new Connection(transport, details, protocols[name], services)
@@ -164,7 +183,7 @@ export const layerConnections = (
         count()
         if (isClosing) connection.close(1012, "The server restarts")
         else if (status !== undefined) connection.close(1013, "Too many connections")
-        else connection.open()
+        else begin(connection)
         open.makeRoom()
         return connection
       }
@@ -202,7 +221,7 @@ export const layerConnections = (
 
       const revoke = (publicKey: string) => {
         // Also where the key has nothing yet: something may just be granted to it.
-        for (const grants of allGrants()) grants.revoke(publicKey, revoked())
+        for (const grants of allGrants()) grants.revoke(publicKey, notMapped())
       }
 
       const { heed, recheck, recheckAll } = rechecking({ connections: () => open.live, guests })
@@ -283,5 +302,3 @@ export const layerConnections = (
       })
     })
   )
-
-const revoked = () => new RequestError({ reason: "NotMapped", message: "The public key belongs to no store" })
