@@ -88,7 +88,11 @@ describe("docs/architecture.md", () => {
         seen[way] ??= look()
       }
       const [toWriter, toReader] = [writer.send, reader.send]
-      Object.assign(writer, { send: (frame: Uint8Array) => (sees("A write"), toWriter(frame)) })
+      const seeing = (way: string, send: (frame: Uint8Array) => void) => (frame: Uint8Array) => {
+        sees(way)
+        send(frame)
+      }
+      Object.assign(writer, { send: seeing("A write", toWriter) })
       yield* write(2)
       Object.assign(writer, {
         send: (frame: Uint8Array) => {
@@ -96,7 +100,7 @@ describe("docs/architecture.md", () => {
           look()
         }
       })
-      Object.assign(reader, { send: (frame: Uint8Array) => (sees("A delivery"), toReader(frame)) })
+      Object.assign(reader, { send: seeing("A delivery", toReader) })
       yield* write(3)
       Object.assign(reader, { send: toReader })
       onAdded = () => sees("A handling")

@@ -37,6 +37,9 @@ describe.skipIf(redisMissing !== undefined)("keys on Redis", () => {
       Effect.runPromise(Effect.forEach(keys, call, { concurrency: "unbounded" }))
     await all((publicKey) => registry.assign({ publicKey, storeId }))
     await all((publicKey) => registry.bind({ publicKey, signingPublicKey: signingKey(1) }))
+    // One that is published, so that there is something to count.
+    for (const key of [1, 2])
+      await Effect.runPromise(registry.assign({ publicKey: "rebound", storeId, signingPublicKey: signingKey(key) }))
     const before = await counts()
     const bound = await all((publicKey) => registry.bind({ publicKey, signingPublicKey: signingKey(2) }))
     await all((publicKey) => registry.resolve(publicKey))
