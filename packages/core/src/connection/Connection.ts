@@ -60,8 +60,7 @@ export class Connection implements TransportListener {
   #joiner: ChunkJoiner | undefined
   #begun: Begun | undefined
   #frames: Array<Frame> = []
-  /** Until it is opened, frames wait as if one were being handled. */
-  #isWorking = true
+  #isWorking = false
   #isEnded = false
   #isGone = false
   #isClosing = false

@@ -92,9 +92,6 @@ const lookMillis = 100
 /** How soon notes are listened to again after a failure. */
 const listenAgainMillis = 1_000
 
-/** Connections that are begun in one turn of the event loop: those that are served must not wait for a crowd of new ones. */
-const begunInTurn = 4
-
 /** How a protocol is spoken, given what its conversations share. */
 export type Protocols = Readonly<Record<ProtocolName, (services: ProtocolServices) => Protocol>>
 
@@ -159,22 +156,6 @@ export const layerConnections = (
         return open.isFullFor(remoteAddress) ? 429 : undefined
       }
 
-      const waiting: Array<Connection> = []
-      let begun = 0
-      const nextTurn = Effect.andThen(
-        Effect.yieldNow,
-        Effect.sync(() => {
-          begun = 0
-          for (const connection of waiting.splice(0, begunInTurn)) begin(connection)
-        })
-      )
-      const begin = (connection: Connection): void => {
-        if (connection.endedAt !== undefined) return
-        if (begun >= begunInTurn) return void waiting.push(connection)
-        if (begun++ === 0) run(nextTurn)
-        connection.open()
-      }
-
       const connect = (transport: Transport, info: ConnectionInfo, name: ProtocolName): TransportListener => {
         const details = { ...info, id: String(nextId++) }
         const connection = new Connection(transport, details, protocols[name], services)
@@ -183,7 +164,7 @@ export const layerConnections = (
         count()
         if (isClosing) connection.close(1012, "The server restarts")
         else if (status !== undefined) connection.close(1013, "Too many connections")
-        else begin(connection)
+        else connection.open()
         open.makeRoom()
         return connection
       }
