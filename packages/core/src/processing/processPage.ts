@@ -24,8 +24,8 @@ export const processPage = Effect.fnUntraced(
     let maxRanges = Number.POSITIVE_INFINITY
     while (page.hasMore) {
       page.endPart()
-      // A large part is work like a page: others have their turns in between.
-      if (page.start > 0) yield* Effect.andThen(turn.end, turn.begin)
+      // A large part is work like a page: others have their turns in between, and so have timers and sockets.
+      if (page.start > 0) yield* turn.end.pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(turn.begin))
       maxRanges = yield* patiently(
         Effect.map(
           conflictsOf(feeds, storeId, page.entries, {
