@@ -6,6 +6,8 @@ interface RawSocket {
   binaryType?: string
   readonly bufferedAmount?: number
   readonly getBufferedAmount?: () => number
+  /** Bun's returns 0 where it dropped the frame. */
+  readonly send?: (frame: Uint8Array) => unknown
   readonly terminate?: () => void
   readonly pause?: () => void
   readonly resume?: () => void
@@ -26,13 +28,29 @@ const pausingOf = (ws: WSContext, raw: RawSocket): Pick<Transport, "pause" | "re
   }
 }
 
+/**
+ * Bun drops frames when more than its `backpressureLimit` is queued, and says so only in what `send` returns, which Hono
+ * doesn't pass on. A connection with a frame less is of no use.
+ */
+const sendingOf = (ws: WSContext, raw: RawSocket): Transport["send"] => {
+  if (raw.getBufferedAmount === undefined || raw.send === undefined) {
+    return (frame) => ws.send(frame as Uint8Array<ArrayBuffer>)
+  }
+  return (frame) => {
+    if (raw.send?.(frame) !== 0) return
+    if (raw.terminate === undefined) ws.close(1008, "The connection is not being read")
+    else raw.terminate()
+  }
+}
+
 const openTransport = (ws: WSContext): Transport => {
   const raw: RawSocket = ws.raw ?? {}
   if (raw.binaryType === "blob") raw.binaryType = "arraybuffer"
   const pausing = pausingOf(ws, raw)
+  const send = sendingOf(ws, raw)
   return {
     send: (frame) => {
-      if (ws.readyState === 1) ws.send(frame as Uint8Array<ArrayBuffer>)
+      if (ws.readyState === 1) send(frame)
     },
     bufferedBytes: bufferedBytesOf(raw),
     close: (code, reason) => {

@@ -10,6 +10,7 @@ interface Raw {
   binaryType?: string
   bufferedAmount?: number
   getBufferedAmount?: () => number
+  send?: (frame: Uint8Array) => number
   terminate?: () => void
   pause?: () => void
   resume?: () => void
@@ -167,4 +168,25 @@ test("checks the origin against the URL where a runtime gives no Host header", a
       .request("https://app.example/", { headers: { upgrade: "websocket", origin } })
   expect((await app("https://app.example")).status).toBe(200)
   expect((await app("https://evil.example")).status).toBe(403)
+})
+
+test("a runtime that drops a frame, and says so only in what it returns, ends the connection", async () => {
+  const given: Array<Uint8Array> = []
+  const results = [5, -1, 0]
+  let terminated = 0
+  const { open, sent, transports } = await upgrade({
+    getBufferedAmount: () => 0,
+    send: (frame) => {
+      given.push(frame)
+      return results.shift() ?? 0
+    },
+    terminate: () => void terminated++
+  })
+  open()
+  const [transport] = transports
+  transport!.send(Uint8Array.of(1))
+  transport!.send(Uint8Array.of(2))
+  expect(terminated).toBe(0)
+  transport!.send(Uint8Array.of(3))
+  expect([terminated, given.length, sent]).toEqual([1, 3, []])
 })
