@@ -50,7 +50,7 @@ import { eventsOf, type InvalidEventError, makeEntry, type ServerWriteOptions, w
 export interface ServerStats {
   readonly connections: number
   readonly subscriptions: number
-  /** What is held for peers, both ways, in bytes with what the objects cost: at most `maxHeldBytes`. */
+  /** What is held for peers, both ways, in bytes with what the objects cost; `maxHeldBytes` bounds it. */
   readonly heldBytes: number
   /** Stores with subscribers on this node. */
   readonly stores: number
