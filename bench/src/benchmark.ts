@@ -1,3 +1,4 @@
+import { short } from "./short.ts"
 import { median, spread } from "./statistics.ts"
 
 /** What one run measured. `value` is what contenders are compared by; the others are told beside it. */
@@ -6,8 +7,11 @@ export interface Measurement {
   readonly [detail: string]: number
 }
 
-/** Whose figure it is: ours, that of effect's own server, or the physical limit. */
-export type Role = "ours" | "peer" | "limit"
+/**
+ * Whose figure it is: ours, that of effect's own server, that of a bare websocket server that does the least that a
+ * write to the same database needs, or the physical limit.
+ */
+export type Role = "ours" | "peer" | "bare" | "limit"
 
 /** One that takes part in a benchmark. */
 export interface Contender {
@@ -41,9 +45,12 @@ export interface Result {
   /** Medians over the rounds. */
   readonly ours: number | null
   readonly peer: number | null
+  readonly bare: number | null
   readonly limit: number | null
   /** `ours` divided by `peer`. */
   readonly ratioToPeer: number | null
+  /** `ours` divided by `bare`. */
+  readonly ratioToBare: number | null
   /** `ours` divided by `limit`. */
   readonly ratioToLimit: number | null
   /** For each contender: how far its rounds lie apart, as a part of the median. */
@@ -66,7 +73,7 @@ export const run = async (benchmark: Benchmark, onProgress: (line: string) => vo
       try {
         const measurement = await contender.measure()
         measurements.push(measurement)
-        onProgress(`${benchmark.name}: ${contender.label} ${Math.round(measurement.value)} ${benchmark.unit}`)
+        onProgress(`${benchmark.name}: ${contender.label} ${short(measurement.value)} ${benchmark.unit}`)
       } catch (error) {
         // It would fail again, and waste everybody's time.
         runs.delete(contender)
@@ -88,15 +95,17 @@ const summarize = (benchmark: Benchmark, runs: Runs, skipped: ReadonlyArray<stri
   }
   const fromRole = <A>(f: (measurements: ReadonlyArray<Measurement>, label: string) => A) =>
     Object.fromEntries([...byRole].map(([role, { label, measurements }]) => [role, f(measurements, label)]))
-  const [ours, peer, limit] = [medianOf("ours"), medianOf("peer"), medianOf("limit")]
+  const [ours, peer, bare, limit] = [medianOf("ours"), medianOf("peer"), medianOf("bare"), medianOf("limit")]
   return {
     name: benchmark.name,
     unit: benchmark.unit,
     better: benchmark.better,
     ours,
     peer,
+    bare,
     limit,
     ratioToPeer: ratio(ours, peer),
+    ratioToBare: ratio(ours, bare),
     ratioToLimit: ratio(ours, limit),
     spread: fromRole((measurements) => spread(measurements.map(({ value }) => value))),
     details: fromRole(detailsOf),

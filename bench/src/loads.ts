@@ -1,8 +1,8 @@
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { Measurement } from "./benchmark.ts"
+import type { Server } from "./contenders/server.ts"
 import type { Job, Told } from "./load/main.ts"
-import type { ServerProcess } from "./processes.ts"
 
 const script = fileURLToPath(new URL("load/main.ts", import.meta.url))
 
@@ -13,30 +13,58 @@ export interface Load {
   readonly end: () => void
 }
 
-/** For jobs that have no server of this bench: whose CPU that would be, it can't tell. */
-export const noServer: Pick<ServerProcess, "cpuSeconds"> = { cpuSeconds: () => 0 }
+/** What is looked at while a load runs: nothing, where there is no server of this bench. */
+export type Watched = Partial<Pick<Server, "cpuSeconds" | "databaseCpuSeconds" | "statements">>
 
-/** Sends a load process to a server. Beside what it measured stand the CPU that it and the server used meanwhile. */
-export const startLoad = (job: Job, server: Pick<ServerProcess, "cpuSeconds">): Promise<Load> =>
+/** What grew while a load ran, by the name that its growth in a second is told by. */
+type Counters = Readonly<Record<string, number>>
+
+const read = async ({ cpuSeconds, databaseCpuSeconds, statements }: Watched): Promise<Counters> => ({
+  ...(cpuSeconds === undefined ? {} : { "server CPU": cpuSeconds() }),
+  ...(databaseCpuSeconds === undefined ? {} : { "database CPU": await databaseCpuSeconds() }),
+  ...(statements === undefined ? {} : { "statements/s": await statements() })
+})
+
+/** Reads counters; another reading tells what they grew by in a second. */
+class Reading {
+  readonly #at = performance.now()
+  readonly #counters: Promise<Counters>
+
+  constructor(watched: Watched) {
+    this.#counters = read(watched)
+    // Whoever waits for it hears of its failure.
+    this.#counters.catch(() => {})
+  }
+
+  async until(end: Reading): Promise<Record<string, number>> {
+    const seconds = (end.#at - this.#at) / 1_000
+    const [before, after] = await Promise.all([this.#counters, end.#counters])
+    return Object.fromEntries(Object.entries(after).map(([name, count]) => [name, (count - before[name]!) / seconds]))
+  }
+}
+
+/** Sends a load process to a server. Beside what it measured stands what it and the server used meanwhile. */
+export const startLoad = (job: Job, watched: Watched): Promise<Load> =>
   new Promise((resolve, reject) => {
     const child = fork(script)
     const end = () => void child.kill("SIGKILL")
-    let beganAt = 0
-    let cpuAtBegin = 0
-    let serverCpu = 0
+    let begin: Reading | undefined
+    let used: Promise<Record<string, number>> = Promise.resolve({})
     child.on("message", (told: Told) => {
       switch (told.what) {
         case "begin":
-          beganAt = performance.now()
-          cpuAtBegin = server.cpuSeconds()
+          begin = new Reading(watched)
           break
         case "end":
-          serverCpu = (server.cpuSeconds() - cpuAtBegin) / ((performance.now() - beganAt) / 1_000)
+          used = begin!.until(new Reading(watched))
+          used.catch(() => {})
           break
         case "done": {
           const { value = Number.NaN, ...details } = told.measured
-          const measurement = { value, ...details, "server CPU": serverCpu, "load CPU": told.cpuShare }
-          resolve({ measurement, end })
+          used.then(
+            (used) => resolve({ measurement: { value, ...details, ...used, "load CPU": told.cpuShare }, end }),
+            reject
+          )
           break
         }
         case "failed":
@@ -49,8 +77,8 @@ export const startLoad = (job: Job, server: Pick<ServerProcess, "cpuSeconds">): 
   })
 
 /** Runs a job to its end. */
-export const runLoad = async (job: Job, server: Pick<ServerProcess, "cpuSeconds">): Promise<Measurement> => {
-  const { end, measurement } = await startLoad(job, server)
+export const runLoad = async (job: Job, watched: Watched): Promise<Measurement> => {
+  const { end, measurement } = await startLoad(job, watched)
   end()
   return measurement
 }

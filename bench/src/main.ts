@@ -1,6 +1,9 @@
+import { writeFileSync } from "node:fs"
 import { type Benchmark, leaveOut, type Result, run } from "./benchmark.ts"
 import { type Flags, readFlags, usage } from "./flags.ts"
 import { describeMachine } from "./machine.ts"
+import { complainOfUnknown, select } from "./names.ts"
+import { plotResults } from "./plot.ts"
 import { formatReport } from "./report.ts"
 import { scenarios } from "./scenarios/scenarios.ts"
 
@@ -16,20 +19,27 @@ const flagsOrExit = (): Flags => {
   }
 }
 
-const selected = ({ only, profile, quick, rounds, seconds, server }: Flags): ReadonlyArray<Benchmark> => {
+const allOf = ({ beside, profile, quick, rounds, seconds, server }: Flags): ReadonlyArray<Benchmark> => {
   const settings = { quick, seconds, ours: { script: server, profileTo: profile } }
-  const all = scenarios
+  return scenarios
     .flatMap((scenario) => scenario(settings))
-    .map((benchmark) => ({ ...benchmark, rounds: rounds ?? benchmark.rounds }))
-  if (only.length === 0) return all
-  return all.filter(({ name }) => only.some((beginning) => name === beginning || name.startsWith(`${beginning}/`)))
+    .map((benchmark) => ({
+      ...benchmark,
+      rounds: rounds ?? benchmark.rounds,
+      contenders: benchmark.contenders.filter(({ role }) => role === "ours" || beside.includes(role))
+    }))
 }
 
 const flags = flagsOrExit()
-const benchmarks = selected(flags)
-if (benchmarks.length === 0) {
-  console.error(`Nothing begins with ${flags.only.join(" or ")}`)
+const all = allOf(flags)
+const complaint = complainOfUnknown(all, flags.only)
+if (complaint !== undefined) {
+  console.error(flags.quick ? `${complaint}\nWithout --quick there is more.` : complaint)
   process.exit(2)
+}
+if (flags.list) {
+  for (const { name } of select(all, flags.only)) console.log(name)
+  process.exit(0)
 }
 
 /** Milliseconds after which a quick run begins nothing more: what it has begun ends within two minutes. */
@@ -37,13 +47,14 @@ const quickMillis = 105_000
 
 const startedAt = performance.now()
 const results: Array<Result> = []
-for (const benchmark of benchmarks) {
+for (const benchmark of select(all, flags.only)) {
   const isLate = flags.quick && performance.now() - startedAt > quickMillis
   // Progress goes to stderr: stdout is the report's.
   const measured = isLate ? leaveOut(benchmark, "no time left") : run(benchmark, (line) => console.error(line))
   results.push(await measured)
 }
 const machine = describeMachine()
+if (flags.plot !== undefined) writeFileSync(flags.plot, plotResults(machine, results))
 console.log(flags.json ? JSON.stringify({ machine, results }) : formatReport(machine, results))
 // What failed was said; a run that measured nothing of ours is a failure.
 process.exit(results.every(({ ours }) => ours === null) ? 1 : 0)

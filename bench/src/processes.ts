@@ -13,6 +13,8 @@ export interface ServerProcess {
   /** The most memory that it had since `resetPeak`, or since its start. */
   readonly peakMemory: () => number
   readonly resetPeak: () => void
+  /** Statements that it sent to PostgreSQL so far, where they are counted. */
+  readonly statements?: () => Promise<number>
   readonly stop: () => Promise<void>
 }
 
@@ -25,7 +27,8 @@ process.once("exit", () => {
 /** What the kernel counts CPU time in; `getconf CLK_TCK` is 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100
 
-const cpuSecondsOf = (pid: number): number => {
+/** Seconds of CPU that a process used so far. */
+export const cpuSecondsOf = (pid: number): number => {
   // The command, in parentheses, may hold anything; what counts comes after it.
   const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ")
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
@@ -36,15 +39,35 @@ const memoryOf = (pid: number, field: "VmRSS" | "VmHWM"): number => {
   return Number(kibibytes) * 1024
 }
 
+/** How a server process is run. */
+export interface ProcessOptions {
+  /** Flags of Node. @default none */
+  readonly nodeArgs?: ReadonlyArray<string>
+  /** A PostgreSQL whose statements are counted. @default none */
+  readonly databaseUrl?: string | undefined
+}
+
+const postgresPort = "5432"
+const counter = new URL("contenders/countStatements.ts", import.meta.url).href
+
+const askForStatements = async (child: ChildProcess): Promise<number> => {
+  const answer = once(child, "message")
+  child.send("statements")
+  return (await answer)[0]
+}
+
 /** Starts a script that prints `listening on URL`, and waits until it does. */
 export const startServer = async (
   script: string | URL,
   args: ReadonlyArray<string>,
-  nodeArgs: ReadonlyArray<string> = []
+  { databaseUrl, nodeArgs = [] }: ProcessOptions = {}
 ): Promise<ServerProcess> => {
   const file = typeof script === "string" ? script : fileURLToPath(script)
-  const child = spawn(process.execPath, [...process.execArgv, ...nodeArgs, file, ...args], {
-    stdio: ["ignore", "pipe", "pipe"]
+  const isCounting = databaseUrl !== undefined
+  const counting = isCounting ? ["--import", counter] : []
+  const child = spawn(process.execPath, [...process.execArgv, ...counting, ...nodeArgs, file, ...args], {
+    stdio: ["ignore", "pipe", "pipe", ...(isCounting ? (["ipc"] as const) : [])],
+    env: isCounting ? { ...process.env, BENCH_COUNT_PORT: new URL(databaseUrl).port || postgresPort } : process.env
   })
   running.add(child)
   const ended = once(child, "close").finally(() => running.delete(child))
@@ -55,6 +78,7 @@ export const startServer = async (
     memory: () => memoryOf(pid, "VmRSS"),
     peakMemory: () => memoryOf(pid, "VmHWM"),
     resetPeak: () => writeFileSync(`/proc/${pid}/clear_refs`, "5"),
+    ...(isCounting ? { statements: () => askForStatements(child) } : {}),
     stop: async () => {
       child.kill("SIGTERM")
       const kill = setTimeout(() => child.kill("SIGKILL"), 5_000)

@@ -1,11 +1,6 @@
 import type { Result, Role } from "./benchmark.ts"
-
-/** A number with as many digits as anybody can compare. */
-const short = (value: number | null): string => {
-  if (value === null || Number.isNaN(value)) return "-"
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
-  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
-}
+import { short } from "./short.ts"
+import { latencyNames } from "./statistics.ts"
 
 const withSpread = (result: Result, role: Role): string => {
   const value = result[role]
@@ -15,15 +10,20 @@ const withSpread = (result: Result, role: Role): string => {
 
 const ratio = (value: number | null): string => (value === null ? "-" : `${short(value)}x`)
 
-const header = ["what", "unit", "ours", "effect's own", "limit", "to effect's", "to the limit"]
+const header = [
+  ...["what", "unit", "ours", "effect's own", "bare ws", "limit"],
+  ...["to effect's", "to bare ws", "to the limit"]
+]
 
 const rowOf = (result: Result): ReadonlyArray<string> => [
   result.name,
   `${result.unit}${result.better === "less" ? " (less is better)" : ""}`,
   withSpread(result, "ours"),
   withSpread(result, "peer"),
+  withSpread(result, "bare"),
   withSpread(result, "limit"),
   ratio(result.ratioToPeer),
+  ratio(result.ratioToBare),
   ratio(result.ratioToLimit)
 ]
 
@@ -38,11 +38,27 @@ const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
 
 const detailsOf = (result: Result): ReadonlyArray<string> =>
   Object.entries(result.details).flatMap(([role, details]) => {
-    const figures = Object.entries(details).map(([name, value]) => `${name} ${short(value)}`)
+    const others = Object.entries(details).filter(([name]) => !latencyNames.includes(name))
+    const figures = others.map(([name, value]) => `${name} ${short(value)}`)
     return figures.length === 0 ? [] : `- ${result.name}, ${result.labels[role as Role]}: ${figures.join(", ")}`
   })
 
-/** The results for people: a table of medians and ratios, then what else was measured, then what is missing. */
+/** How long whatever is waited for took: an Ack, or a delivery. */
+const latencyRows = (results: ReadonlyArray<Result>): ReadonlyArray<ReadonlyArray<string>> =>
+  results.flatMap((result) =>
+    Object.entries(result.details).flatMap(([role, details]) => {
+      const figures = latencyNames.map((name) => details[name])
+      if (figures.every((figure) => figure === undefined)) return []
+      return [[result.name, result.labels[role as Role]!, ...figures.map((figure) => short(figure ?? null))]]
+    })
+  )
+
+const latencies = (results: ReadonlyArray<Result>): ReadonlyArray<string> => {
+  const rows = latencyRows(results)
+  return rows.length === 0 ? [] : [table([["what", "whose", ...latencyNames], ...rows]), ""]
+}
+
+/** The results for people: a table of medians and ratios, one of latencies, then what else was measured, then what is missing. */
 export const formatReport = (machine: string, results: ReadonlyArray<Result>): string => {
   const missing = results.flatMap(({ name, skipped }) => skipped.map((reason) => `- ${name}: ${reason}`))
   return [
@@ -50,6 +66,7 @@ export const formatReport = (machine: string, results: ReadonlyArray<Result>): s
     "",
     table([header, ...results.map(rowOf)]),
     "",
+    ...latencies(results),
     ...results.flatMap(detailsOf),
     ...(missing.length === 0 ? [] : ["", "Skipped:", ...missing])
   ].join("\n")

@@ -10,6 +10,9 @@ export const median = (values: ReadonlyArray<number>): number => {
 export const spread = (values: ReadonlyArray<number>): number =>
   values.length < 2 ? 0 : (Math.max(...values) - Math.min(...values)) / median(values)
 
+/** The figures of `Histogram.summary`, by their names in a report. */
+export const latencyNames: ReadonlyArray<string> = ["p50 ms", "p99 ms", "p99.9 ms"]
+
 /** Buckets grow by this factor, so a percentile is off by 2 % at most. */
 const growth = 1.02
 const bucketOf = (value: number): number => Math.max(0, Math.ceil(Math.log(value) / Math.log(growth)))
@@ -33,5 +36,11 @@ export class Histogram {
       if (left <= 0 && count > 0) return growth ** bucket / 1_000
     }
     return Number.NaN
+  }
+
+  /** What is told of latencies in every report: see `latencyNames`. */
+  summary(): Record<string, number> {
+    const shares = [0.5, 0.99, 0.999]
+    return Object.fromEntries(latencyNames.map((name, index) => [name, this.percentile(shares[index]!)]))
   }
 }

@@ -3,6 +3,9 @@ import { defineConfig } from "tsup"
 export default defineConfig({
   entry: {
     index: "src/index.ts",
+    effect: "src/effect.ts",
+    backend: "src/backend/index.ts",
+    adapter: "src/adapter.ts",
     client: "src/client/index.ts",
     protocol: "src/wire/index.ts",
     conformance: "src/conformance/index.ts"

@@ -37,9 +37,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a wake-up is lost between looking and listening",
     by: "simulation",
-    file: "core/src/memory/feedStore.ts",
-    from: "          listen(state, storeId, listener)\n          listener()",
-    to: "          listen(state, storeId, listener)"
+    file: "core/src/backend/WakeupListeners.ts",
+    from: "onListen = (_, first) => first()",
+    to: "onListen = () => {}"
   },
   {
     name: "a device's own entries are left out",
@@ -58,9 +58,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the cursor is moved before the handler ran",
     by: "simulation",
-    file: "core/src/processing/holder.ts",
-    from: "      yield* processPage(holding, page)",
-    to: "      yield* patiently(lease.advance(cursor + page.entries.length))\n      yield* processPage(holding, page)"
+    file: "core/src/processing/PageRun.ts",
+    from: "      ids.pass(this.#entries)\n",
+    to: "      ids.pass(this.#entries)\n      yield* turn.patiently(lease.advance(this.#knownOf(this.#entries.at(-1)!)))\n"
   },
   {
     name: "the live tail is joined one late",
@@ -93,9 +93,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a compaction cut-off falls",
     by: "simulation",
-    file: "core/src/memory/storeProgress.ts",
-    from: "{ ...group, cutoff: Math.max(group.cutoff, cutoff) }",
-    to: "{ ...group, cutoff }"
+    file: "core/src/backend/cutoffs.ts",
+    from: "cutoff > group.cutoff && group.events",
+    to: "group.events"
   },
   {
     name: "one request's failure fails its group",
@@ -114,8 +114,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "conflicts aren't looked for though a passed page has a greater id",
     by: "simulation",
-    file: "core/src/processing/PassedIds.ts",
-    from: "    for (const { entry } of entries) this.passed = greaterOf(this.passed, entry.id)\n",
+    file: "core/src/processing/conflicts.ts",
+    from: "    for (const { entry } of entries) this.#passed = greaterOf(this.#passed, entry.id)\n",
     to: ""
   },
   {
@@ -129,15 +129,15 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "handlers aren't resumed where another node died",
     by: "simulation",
     file: "core/src/processing/sweep.ts",
-    from: "if (cursors[index] === head) continue",
-    to: "if (cursors[index] !== 0) continue"
+    from: "      look(storeId)\n",
+    to: "      if (after !== undefined) look(storeId)\n"
   },
   {
     name: "a connection may act with keys that it did not prove",
     by: "memory",
     file: "core/src/connection/Grants.ts",
-    from: "      this.require(request.publicKey),\n",
-    to: "      Effect.void as Effect.Effect<void, RequestError>,\n"
+    from: "return goOn(this.require(publicKey), accept)",
+    to: "return accept()"
   },
   {
     name: "the client goes on one too far after a cut",
@@ -157,15 +157,29 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a write of effect's client is answered before it is stored",
     by: "sqlite",
     file: "core/src/protocols/rpc/Handlers.ts",
-    from: "const write = peer.grants.write({",
-    to: "this.#answer(call, Exit.succeed([]))\n      const write = peer.grants.write({"
+    from: "const written = peer.grants.write({",
+    to: "this.#answerWritten(call)\n    const written = peer.grants.write({"
   },
   {
     name: "a lease isn't fenced",
     by: "sqlite",
     file: "storage-kysely/src/transactions/leaseTransaction.ts",
-    from: "lease_holder = $" + "{token} and processed = $" + "{cursor}`",
-    to: "1 = 1`"
+    from: "lease_holder = $" + "{token} and processed = $" + "{cursor}",
+    to: "1 = 1"
+  },
+  {
+    name: "a lease among many is taken from whoever holds it",
+    by: { test: ["packages/storage-kysely/test/leases.test.ts"] },
+    file: "storage-kysely/src/progress/leaseUpdates.ts",
+    from: "s.erased = 0 and s.lease_until <= $" + "{now}",
+    to: "s.erased = 0"
+  },
+  {
+    name: "a node heeds its own notifications",
+    by: { test: ["packages/storage-kysely/test/wakeups.test.ts"] },
+    file: "storage-kysely/src/wakeups/notifications.ts",
+    from: "if (note === undefined || note.node === node) return",
+    to: "if (note === undefined) return"
   },
   {
     name: "frames are let in whatever their rate",
@@ -185,15 +199,15 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a write waits for no room",
     by: { test: "packages/core/test/connection/session.test.ts" },
     file: "core/src/connection/Grants.ts",
-    from: "const granted = Effect.andThen(this.room, access.write(publicKey, entries))",
-    to: "const granted = access.write(publicKey, entries)"
+    from: "const granted = goOn(this.room, () => access.writeAtOnce(publicKey, entries, run))",
+    to: "const granted = access.writeAtOnce(publicKey, entries, run)"
   },
   {
     name: "a batch of effect's client is decoded without room",
     by: { test: "packages/core/test/protocols/rpc/operations.test.ts" },
     file: "core/src/protocols/rpc/Handlers.ts",
-    from: "      yield* peer.grants.room\n",
-    to: ""
+    from: "goOn(peer.grants.require(), () => peer.grants.room)",
+    to: "peer.grants.require()"
   },
   {
     name: "what entries cost besides their bytes isn't counted",
@@ -332,6 +346,20 @@ export const mutations: ReadonlyArray<Mutation> = [
     to: ""
   },
   {
+    name: "entries of effect's client keep the whole message in memory",
+    by: { test: "packages/core/test/protocols/rpc/writeEntries.property.test.ts" },
+    file: "core/src/protocols/rpc/ByteReader.ts",
+    from: "return new Uint8Array(this.#bytes.subarray(start, this.#position))",
+    to: "return this.#bytes.subarray(start, this.#position) as Uint8Array<ArrayBuffer>"
+  },
+  {
+    name: "a whole write is whatever stands where its data should",
+    by: { test: "packages/core/test/protocols/rpc/payloads.test.ts" },
+    file: "core/src/protocols/rpc/payloads.ts",
+    from: "return data?.isSized === true",
+    to: "return data !== undefined"
+  },
+  {
     name: "ids and tags of effect's client may be as long as they like",
     by: { test: "packages/core/test/protocols/rpc/envelope.property.test.ts" },
     file: "core/src/protocols/rpc/envelope.ts",
@@ -342,7 +370,128 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "what comes with a call of effect's client is decoded however big it is",
     by: { test: "packages/core/test/protocols/rpc/payloads.test.ts" },
     file: "core/src/protocols/rpc/payloads.ts",
-    from: "return !bringsData || payload.byteLength - dataBytes <= maxBesideDataBytes",
-    to: "return payload.byteLength >= dataBytes"
+    from: "return !bringsData || payload.byteLength - dataBytes <= maxBesideDataBytes ? fields : undefined",
+    to: "return payload.byteLength >= dataBytes ? fields : undefined"
+  },
+  {
+    name: "an append presents nothing that is known of its feed",
+    by: { test: "packages/core/test/continuity/continuity.test.ts" },
+    file: "core/src/continuity/guardFeeds.ts",
+    from: "(last) => feeds.append(storeId, records, last)",
+    to: "() => feeds.append(storeId, records)"
+  },
+  {
+    name: "what was committed here is taken to follow whatever others appended between",
+    by: { test: "packages/core/test/continuity/FreshEntries.property.test.ts" },
+    file: "core/src/continuity/FreshEntries.ts",
+    from: "window !== undefined && first.remoteSequence === endOf(window) + 1",
+    to: "window !== undefined"
+  },
+  {
+    name: "a burst of writes makes a frame of each",
+    by: { test: "packages/core/test/feed/pause.test.ts" },
+    file: "core/src/feed/News.ts",
+    from: "return rest <= 0 || isPressing()",
+    to: "return rest <= pauseMillis || isPressing()"
+  },
+  {
+    name: "the end of a store waits until a burst of its writes has gone out",
+    by: { test: "packages/core/test/feed/pause.test.ts" },
+    file: "core/src/feed/tail.ts",
+    from: "    if (head === undefined) return this.publishStored(view, storeId)\n",
+    to: "    if (head === undefined) return this.publishNew(view, storeId, Number.MAX_SAFE_INTEGER)\n"
+  },
+  {
+    name: "a tail passes over a wake-up that tells of the entry it waits for",
+    by: { test: "packages/core/test/feed" },
+    file: "core/src/feed/tail.ts",
+    from: "return this.next > head ? Effect.void : this.publishStored(view, storeId)\n    })\n  }\n\n  /** The next page",
+    to: "return this.next >= head ? Effect.void : this.publishStored(view, storeId)\n    })\n  }\n\n  /** The next page"
+  },
+  {
+    name: "a store's holder passes over word of the entry behind its cursor",
+    by: { test: "packages/core/test/processing" },
+    file: "core/src/processing/storeLoops.ts",
+    from: "if (wanted <= cursor.reached) return",
+    to: "if (wanted <= cursor.reached + 1) return"
+  },
+  {
+    name: "a cursor is saved beyond what ran",
+    by: { test: "packages/core/test/processing/cursors.test.ts" },
+    file: "core/src/processing/PageRun.ts",
+    from: "    const run = this.#runEntry(index, call)\n",
+    to: "    this.#holding.cursor.ran(entry.remoteSequence, entry.entry.id)\n    const run = this.#runEntry(index, call)\n"
+  },
+  {
+    name: "a cursor isn't saved by a node that closes",
+    by: { test: "packages/core/test/processing/cursors.test.ts" },
+    file: "core/src/processing/storeLoops.ts",
+    from: "(tenure?.holding.cursor.leave(giveUp) ?? Effect.void)",
+    to: "Effect.void"
+  },
+  {
+    name: "a store leaves before what ran is saved",
+    by: { test: "packages/core/test/processing/cursors.test.ts" },
+    file: "core/src/processing/storeLoops.ts",
+    from: "return Effect.andThen(this.#turn.end, holding.cursor.save)",
+    to: "return Effect.andThen(this.#turn.end, Effect.sync(() => holding))"
+  },
+  {
+    name: "a bucket that ends behind the beginning of a history is sent in it",
+    by: { test: "packages/core/test/compaction/beginning.property.test.ts" },
+    file: "core/src/compaction/projection.ts",
+    from: "if (bucket === undefined || bucket.last !== last) continue",
+    to: "if (bucket === undefined) continue"
+  },
+  {
+    name: "a history's beginning is found up to what is old enough for one of its groups",
+    by: { test: "packages/core/test/compaction/beginning.property.test.ts" },
+    file: "core/src/compaction/beginning.ts",
+    from: "Math.min(...found.map((group) => group.cutoff))",
+    to: "Math.max(...found.map((group) => group.cutoff))"
+  },
+  {
+    name: "a device that was cut off is sent what follows as if there had never been a compactor",
+    by: { test: "packages/core/test/compaction/projection.property.test.ts" },
+    file: "core/src/compaction/compaction.ts",
+    from: "from > 1 ? groups :",
+    to: "from < 1 ? groups :"
+  },
+  {
+    name: "a device is told the head of whoever read its page before it",
+    by: { test: "packages/core/test/feed" },
+    file: "core/src/feed/HistoryPages.ts",
+    from: "if (page !== undefined) return Effect.succeed({ page, head: undefined })",
+    to: "if (page !== undefined) return Effect.succeed({ page, head: page.last })"
+  },
+  {
+    name: "every call that meets a loss gives the backend a new id",
+    by: { test: "packages/core/test/continuity/continuity.test.ts" },
+    file: "core/src/continuity/continuity.ts",
+    from: "(began === epoch ? rotate(lost) : Effect.void)",
+    to: "rotate(lost)"
+  },
+  {
+    name: "who reads on goes on in another history",
+    by: {
+      test: ["packages/core/test/continuity/continuity.test.ts", "packages/core/test/processing/feedLost.test.ts"]
+    },
+    file: "core/src/continuity/continuity.ts",
+    from: "isBroken: (began) => began !== epoch,",
+    to: "isBroken: () => false,"
+  },
+  {
+    name: "a cursor moves over entries that the feed lost",
+    by: { test: ["packages/core/test/memory/conformance.test.ts", "packages/core/test/processing/feedLost.test.ts"] },
+    file: "core/src/memory/storeProgress.ts",
+    from: "if (!holds(storeId, processed)) return",
+    to: "if (false as boolean) return"
+  },
+  {
+    name: "devices stay on a connection whose history is lost",
+    by: { test: "packages/core/test/memory/conformance.test.ts", pattern: "loss" },
+    file: "core/src/connection/connections.ts",
+    from: "for (const connection of outdated) connection.close",
+    to: "for (const connection of outdated.slice(1)) connection.close"
   }
 ]

@@ -1,7 +1,7 @@
-import { FaultyProxy } from "./proxy.ts"
+import { freePort, TcpProxy } from "@eventlog-server/testkit/network"
 import type { Recorder } from "./recorder.ts"
 import type { Settings } from "./server/commands.ts"
-import { freePort, ServerProcess } from "./serverProcess.ts"
+import { ServerProcess } from "./serverProcess.ts"
 
 /** What the servers of a run have in common. */
 export interface FleetOptions {
@@ -18,7 +18,7 @@ export interface FleetOptions {
 interface Slot {
   readonly name: string
   readonly port: number
-  readonly proxy: FaultyProxy
+  readonly proxy: TcpProxy
   server: ServerProcess | undefined
   /** While something is done to it, nothing else is. */
   isBusy: boolean
@@ -39,7 +39,7 @@ export class Fleet {
   async start(): Promise<void> {
     for (let index = 0; index < this.options.size; index++) {
       const port = await freePort()
-      const proxy = await FaultyProxy.open(port)
+      const proxy = await TcpProxy.open({ port })
       const name = `server ${index + 1}`
       this.slots.push({ name, port, proxy, server: undefined, isBusy: false, lives: 0, clockOffset: 0 })
     }
@@ -50,7 +50,7 @@ export class Fleet {
     return this.slots.length
   }
 
-  proxy(index: number): FaultyProxy {
+  proxy(index: number): TcpProxy {
     return this.slots[index % this.slots.length]!.proxy
   }
 
@@ -140,7 +140,7 @@ export class Fleet {
   async close(): Promise<void> {
     await Promise.all(this.work)
     await Promise.all(this.slots.map(({ server }) => server?.kill()))
-    for (const { proxy } of this.slots) proxy.close()
+    await Promise.all(this.slots.map(({ proxy }) => proxy.close()))
   }
 
   private change(index: number, work: (slot: Slot, server: ServerProcess) => Promise<void>): boolean {

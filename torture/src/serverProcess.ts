@@ -1,21 +1,9 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
-import type { AddressInfo } from "node:net"
-import { createServer } from "node:net"
 import type { Answer, Arguments, Call, Commands, Reply, Settings } from "./server/commands.ts"
 
 /** Bytes of what a server wrote to stderr that are kept, to tell why it ended. */
 const keptBytes = 4_000
-
-/** A port that nobody listens on at the moment. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
-}
 
 /** The command failed, or the server ended before it answered. Whether it was carried out nobody knows then. */
 export class CommandError extends Error {}

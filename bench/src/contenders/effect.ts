@@ -13,5 +13,8 @@ export interface EffectOptions {
 export const startEffect = async ({ compacts, databaseUrl }: EffectOptions = {}): Promise<Server> => {
   const storage = databaseUrl === undefined ? ["memory"] : ["postgres", databaseUrl]
   const args = compacts ? [...storage, "--compact"] : storage
-  return { ...(await startServer(new URL("effectServer.ts", import.meta.url), args)), protocol: "effect" }
+  return {
+    ...(await startServer(new URL("effectServer.ts", import.meta.url), args, { databaseUrl })),
+    protocol: "effect"
+  }
 }

@@ -30,7 +30,8 @@ export const startOurs = async (options: OursOptions): Promise<Server> => {
     return ["--map", `${publicKeyOf(storeId)}=${storeId}`]
   })
   const compaction = compactOlderThan === undefined ? [] : ["--compact-older-than", String(compactOlderThan)]
-  const profiling = profileTo === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profileTo]
+  const nodeArgs = profileTo === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profileTo]
+  const databaseUrl = storage.find((flag) => flag.startsWith("postgres:"))
   const args = ["--port", "0", ...storage, ...maps.flat(), ...compaction]
-  return { ...(await startServer(script, args, profiling)), protocol }
+  return { ...(await startServer(script, args, { nodeArgs, databaseUrl })), protocol }
 }

@@ -1,29 +1,38 @@
+import { readFileSync } from "node:fs"
+import { createPostgresDatabase } from "@eventlog-server/testkit/databases"
 import pg from "pg"
+import { cpuSecondsOf } from "../processes.ts"
 import type { StorageInUse } from "./StorageInUse.ts"
 
-/** Where databases may be made: `POSTGRES_URL`, or a server on this machine that trusts everybody. */
-const adminUrl = process.env.POSTGRES_URL ?? "postgres://postgres@127.0.0.1:5432/postgres"
+/** The other processes of PostgreSQL that work for the same database. */
+const backends = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 
-const administer = async (statement: string): Promise<void> => {
-  const client = new pg.Client({ connectionString: adminUrl })
-  await client.connect()
+const isPostgres = (pid: number): boolean => {
   try {
-    await client.query(statement)
-  } finally {
-    await client.end()
+    return readFileSync(`/proc/${pid}/comm`, "latin1").startsWith("postgres")
+  } catch {
+    return false
   }
 }
 
-let count = 0
+/** What a backend used; `NaN` where it runs on another machine. */
+const cpuSecondsOfBackend = (pid: number): number => (isPostgres(pid) ? cpuSecondsOf(pid) : Number.NaN)
 
-/** Makes a database. */
+/** Makes a database. The CPU is that of the connections that are open: what has closed, and the writers of the log, are not in it. */
 export const openPostgres = async (): Promise<StorageInUse> => {
-  const name = `eventlog_bench_${process.pid}_${count++}`
-  await administer(`create database ${name}`)
-  const url = Object.assign(new URL(adminUrl), { pathname: `/${name}` }).href
+  const { drop, url } = await createPostgresDatabase()
+  const watcher = new pg.Client({ connectionString: url })
+  await watcher.connect()
   return {
     flags: ["--storage", "postgres", "--url", url, "--listen"],
     url,
-    close: () => administer(`drop database ${name} with (force)`)
+    cpuSeconds: async () => {
+      const { rows } = await watcher.query<{ readonly pid: number }>(backends)
+      return rows.reduce((sum, { pid }) => sum + cpuSecondsOfBackend(pid), 0)
+    },
+    close: async () => {
+      await watcher.end()
+      await drop()
+    }
   }
 }

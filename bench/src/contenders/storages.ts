@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { temporaryFolder } from "@eventlog-server/testkit/databases"
 import { openMariadb } from "./mariadb.ts"
 import { openPostgres } from "./postgres.ts"
 import { openRedis } from "./redis.ts"
@@ -13,12 +12,12 @@ const openMemory = async (): Promise<StorageInUse> => ({
 })
 
 const openSqlite = async (): Promise<StorageInUse> => {
-  const folder = await mkdtemp(join(tmpdir(), "eventlog-bench-"))
-  const url = join(folder, "bench.sqlite")
+  const { path, remove } = await temporaryFolder()
+  const url = join(path, "bench.sqlite")
   return {
     flags: ["--storage", "sqlite", "--url", url],
     url,
-    close: () => rm(folder, { recursive: true, force: true })
+    close: remove
   }
 }
 

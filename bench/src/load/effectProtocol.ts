@@ -3,7 +3,7 @@ import { EventLogMessage } from "effect/eventlog"
 import { Rpc, type RpcMessage, RpcSerialization } from "effect/rpc"
 import { type Delivery, type Device, type Protocol, publicKeyOf, type Target } from "./device.ts"
 import { Batches, madeAt } from "./entries.ts"
-import { signChallenge, signingPublicKey } from "./signing.ts"
+import { proveKey } from "./signing.ts"
 import { headRoom, LeanWebSocket } from "./webSocket.ts"
 
 // effect's own client decodes into queues and fibers, a pair of them for each subscriber: with many of them it would be
@@ -80,14 +80,9 @@ const open = async (path: string, { onFailure, storeId, url }: Target): Promise<
   const hello = decodeHello(await answer("EventLog.Hello", encodeNothing(undefined)))
   if (hello._tag === "Failure") throw new Error(`The server failed: ${JSON.stringify(hello)}`)
   const { challenge, remoteId } = hello.value
-  const signature = signChallenge(remoteId, challenge as Uint8Array<ArrayBuffer>, publicKey)
-  const proof = new EventLogMessage.Authenticate({
-    publicKey,
-    signingPublicKey,
-    signature,
-    algorithm: "Ed25519"
-  })
-  succeed(decodeAuthenticate(await answer("EventLog.Authenticate", encodeAuthenticate(proof))))
+  const { _tag, ...proof } = proveKey({ remoteId, challenge, publicKey })
+  const authenticate = new EventLogMessage.Authenticate(proof)
+  succeed(decodeAuthenticate(await answer("EventLog.Authenticate", encodeAuthenticate(authenticate))))
 
   return {
     write: (batches, acknowledged) =>

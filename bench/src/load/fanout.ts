@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { Histogram } from "../statistics.ts"
 import type { Clock } from "./clock.ts"
-import type { Device } from "./device.ts"
+import type { Delivery, Device } from "./device.ts"
 import { failing } from "./failing.ts"
 import { type Address, protocols } from "./protocols.ts"
+import { Tally } from "./Tally.ts"
 
 /** Subscribers that get what a writer of their store writes. */
 export interface FanoutJob extends Address {
@@ -23,18 +24,13 @@ export interface FanoutJob extends Address {
 /** Batches that a writer without a rate may be ahead of its subscribers. */
 const maxAhead = 8
 
-interface Counts {
-  entries: number
-  frames: number
-}
-
 /** One store: its writer, and how much its subscribers got. */
 const runStore = async (
   job: FanoutJob,
   storeId: string,
   subscribers: number,
   onFailure: (reason: string) => void,
-  onDelivery: (entries: number, madeAt: number) => void
+  onDelivery: (delivery: Delivery) => void
 ): Promise<{ readonly start: () => void }> => {
   const { batches, open } = protocols[job.protocol]
   const source = batches(storeId, job)
@@ -58,9 +54,9 @@ const runStore = async (
   }
   for (let index = 0; index < subscribers; index++) {
     const device = await open(target)
-    device.subscribe(job.from ?? 1, ({ entries, madeAt }) => {
-      delivered += entries
-      onDelivery(entries, madeAt)
+    device.subscribe(job.from ?? 1, (delivery) => {
+      delivered += delivery.entries
+      onDelivery(delivery)
       if (job.rate === undefined) follow()
     })
   }
@@ -72,19 +68,42 @@ const runStore = async (
   }
 }
 
+/** The 99th percentile of the first half and of the second: does a delay grow? */
+class Halves {
+  readonly #halfMillis: number
+  readonly #halves = [new Histogram(), new Histogram()] as const
+  #beganAt: number | undefined
+
+  constructor(seconds: number) {
+    this.#halfMillis = seconds * 500
+  }
+
+  record(madeAt: number): void {
+    const now = performance.now()
+    this.#beganAt ??= now
+    this.#halves[now - this.#beganAt < this.#halfMillis ? 0 : 1].record(Math.max(1, (now - madeAt) * 1_000))
+  }
+
+  summary(): Record<string, number> {
+    const [first, second] = this.#halves
+    return { "p99 ms first half": first.percentile(0.99), "p99 ms second half": second.percentile(0.99) }
+  }
+}
+
 /** Delivers for a while, and tells how much arrived and how late. */
 export const fanout = async (job: FanoutJob, clock: Clock): Promise<Record<string, number>> => {
   const { onFailure, orFail } = failing()
-  const counts: Counts = { entries: 0, frames: 0 }
-  const latencies = [new Histogram(), new Histogram()] as const
-  let beganAt = 0
-  const onDelivery = (entries: number, madeAt: number): void => {
+  const tally = new Tally(clock)
+  const halves = new Halves(job.seconds)
+  let entries = 0
+  let frames = 0
+  const onDelivery = (delivery: Delivery): void => {
+    const madeAt = delivery.madeAt / 1_000
+    tally.add(delivery.entries, madeAt)
     if (!clock.isRunning()) return
-    const now = performance.now()
-    const half = now - beganAt < job.seconds * 500 ? 0 : 1
-    counts.entries += entries
-    counts.frames++
-    latencies[half].record(Math.max(1, now * 1_000 - madeAt))
+    entries += delivery.entries
+    frames++
+    halves.record(madeAt)
   }
   const perStore = job.subscribers / job.stores
   const stores = await orFail(
@@ -95,16 +114,10 @@ export const fanout = async (job: FanoutJob, clock: Clock): Promise<Record<strin
   // Subscriptions are sent, but need not stand yet.
   await sleep(300)
   for (const { start } of stores) start()
-  setTimeout(() => {
-    beganAt = performance.now()
-  }, 0)
-  const { seconds } = await orFail(clock.run(job.seconds))
+  const measured = await orFail(tally.run(job.seconds))
   return {
-    value: counts.entries / seconds,
-    "frames/s": counts.frames / seconds,
-    "entries/frame": counts.entries / counts.frames,
-    "p50 ms": latencies[1].percentile(0.5),
-    "p99 ms first half": latencies[0].percentile(0.99),
-    "p99 ms second half": latencies[1].percentile(0.99)
+    ...measured,
+    "entries/frame": entries / frames,
+    ...(job.rate === undefined ? {} : halves.summary())
   }
 }

@@ -7,7 +7,7 @@ import {
 import { Result } from "effect"
 import { type Delivery, type Device, type Protocol, publicKeyOf, type Target } from "./device.ts"
 import { Batches, madeAt } from "./entries.ts"
-import { signChallenge, signingPublicKey } from "./signing.ts"
+import { proveKey } from "./signing.ts"
 import { LeanWebSocket } from "./webSocket.ts"
 
 /** The key `id` and the header of its 16 bytes: once in each entry, and nowhere else in what is written here. */
@@ -28,14 +28,7 @@ const tagOf = (frame: Buffer): string => frame.toString("latin1", tagStart, tagS
 const decode = (frame: Buffer): ProtocolResponseUnencrypted => Result.getOrThrow(decodeResponseUnencrypted(frame))
 
 const proofOf = (publicKey: string, { challenge, remoteId }: typeof Hello.Type): Uint8Array | undefined =>
-  challenge &&
-  encodeRequestUnencrypted({
-    _tag: "Authenticate",
-    publicKey,
-    signingPublicKey,
-    signature: signChallenge(remoteId, challenge as Uint8Array<ArrayBuffer>, publicKey),
-    algorithm: "Ed25519"
-  })
+  challenge && encodeRequestUnencrypted(proveKey({ remoteId, challenge, publicKey }))
 
 const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
   const publicKey = publicKeyOf(storeId)

@@ -1,4 +1,5 @@
 import { Todos } from "@eventlog-server/example-todo/schema"
+import { makeEntry } from "@eventlog-server/testkit/schema"
 import { Schema } from "effect"
 import { EventJournal } from "effect/eventlog"
 
@@ -9,18 +10,8 @@ export const makeEntries = (count: number, keys: number, age = 0): ReadonlyArray
   const from = Date.now() - age - count
   return Array.from({ length: count }, (_, index) => {
     const id = `todo ${index % keys}`
-    return new EventJournal.Entry(
-      {
-        id: EventJournal.makeEntryIdUnsafe({ msecs: from + index }),
-        event: "TodoAdded",
-        primaryKey: id,
-        payload: encodePayload({
-          id,
-          text: "Buy milk, bread and a birthday present for somebody special"
-        }) as Uint8Array<ArrayBuffer>
-      },
-      { disableChecks: true }
-    )
+    const payload = encodePayload({ id, text: "Buy milk, bread and a birthday present for somebody special" })
+    return makeEntry({ msecs: from + index, primaryKey: id, payload })
   })
 }
 

@@ -1,6 +1,7 @@
 /** Runs one piece of code again and again: `main.ts NAME SECONDS`. Prints how many entries a second. */
 import * as codecs from "./codecs.ts"
 import { makeCompaction, makeEffectCompaction } from "./compaction.ts"
+import { makePlainHandlers } from "./plainHandlers.ts"
 import { makeProcessing } from "./processing.ts"
 
 /** Handles some entries, and answers how many. */
@@ -15,7 +16,8 @@ const steps = {
   "decode-msgpackr": () => codecs.decodeWithMsgpackr,
   compaction: makeCompaction,
   "compaction-effect": makeEffectCompaction,
-  processing: makeProcessing
+  processing: makeProcessing,
+  "plain-handlers": makePlainHandlers
 } satisfies Record<string, () => Step | Promise<Step>>
 
 /** What can be run. */

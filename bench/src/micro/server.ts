@@ -1,12 +1,5 @@
-import {
-  EventLogServerUnencrypted,
-  groupCompaction,
-  keepLast,
-  layer,
-  layerAuthAllowAll,
-  memoryBackend,
-  StoreId
-} from "@eventlog-server/core"
+import { groupCompaction, keepLast, memoryBackend } from "@eventlog-server/core"
+import { EventLogServerUnencrypted, layer, layerAuthAllowAll, StoreId } from "@eventlog-server/core/effect"
 import { schema, Todos } from "@eventlog-server/example-todo/schema"
 import { Effect, Layer, ManagedRuntime } from "effect"
 import { EventLog } from "effect/eventlog"

@@ -44,7 +44,7 @@ const makeBenchmark = (settings: Settings, it: Case): Benchmark => {
   const isCompacted = it.liveKeys !== undefined
   const measure = (server: Server) => measureOn(server, it)
   const name = isCompacted ? "compacted" : "raw"
-  const limit = serverContender("limit", "bare read-and-send loop", () => startBare(true), measure)
+  const limit = serverContender("limit", "bare read-and-send loop", () => startBare({ keeps: true }), measure)
   const start = () => startOursInMemory(settings, isCompacted ? { compactOlderThan: day } : {})
   return {
     name: `bootstrap/${name}/${it.stored}${it.devices === 1 ? "" : `-to-${it.devices}`}`,

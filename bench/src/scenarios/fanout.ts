@@ -18,6 +18,12 @@ export interface FanoutCase {
 
 const batch = 10
 
+const nameOf = ({ protocol, rate, stores, subscribers }: FanoutCase): string => {
+  const beginning = protocol === undefined ? "fanout" : `${protocol}/fanout`
+  if (rate !== undefined) return `${beginning}/paced/${subscribers}-at-${rate}`
+  return `${beginning}/${subscribers}${stores === 1 ? "" : `-over-${stores}`}`
+}
+
 /** One case of fan-out. */
 export const fanoutBenchmark = (settings: Settings, it: FanoutCase): Benchmark => {
   const { protocol, rate, seconds, stores, subscribers } = it
@@ -36,9 +42,7 @@ export const fanoutBenchmark = (settings: Settings, it: FanoutCase): Benchmark =
       server
     )
   return {
-    name: [protocol, "fanout", stores === 1 ? subscribers : `${subscribers}-over-${stores}`, rate && `at-${rate}`]
-      .filter((part) => part !== undefined)
-      .join("/"),
+    name: nameOf(it),
     unit: "entries/s",
     better: "more",
     rounds: settings.quick || rate !== undefined ? 1 : 3,

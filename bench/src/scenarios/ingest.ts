@@ -1,11 +1,12 @@
-import type { Benchmark, Contender, Role } from "../benchmark.ts"
+import type { Benchmark, Contender, Measurement, Role } from "../benchmark.ts"
 import { startBare } from "../contenders/bare.ts"
 import { startEffect } from "../contenders/effect.ts"
 import { startOurs } from "../contenders/ours.ts"
 import type { Server } from "../contenders/server.ts"
 import type { StorageName } from "../contenders/storages.ts"
-import { noServer, runLoad } from "../loads.ts"
-import { onStorage, type Scenario, type Settings, serverContender } from "./scenario.ts"
+import type { InsertingDatabase } from "../load/inserters.ts"
+import { runLoad } from "../loads.ts"
+import { onStorage, type Scenario, type Settings, serverContender, serverOn } from "./scenario.ts"
 
 /** What is written, and where. */
 export interface IngestCase {
@@ -17,35 +18,57 @@ export interface IngestCase {
   readonly protocol?: "stock"
 }
 
-/** Connections that insert at the same time: more don't make PostgreSQL faster on a few cores. */
-const maxConnections = 8
+/** Connections that insert at the same time: more don't make a database faster on a few cores. SQLite has one writer. */
+const maxConnections = { postgres: 8, mariadb: 8, sqlite: 1 } satisfies Record<InsertingDatabase, number>
+
+/** What an entry costs, where that is known. */
+const perEntry = (measurement: Measurement): Measurement => {
+  const cost = (name: string, counter: string, factor: number) =>
+    measurement[counter] === undefined ? {} : { [name]: (measurement[counter] * factor) / measurement.value }
+  const { "statements/s": _, ...rest } = measurement
+  return {
+    ...rest,
+    ...cost("server CPU ms/entry", "server CPU", 1_000),
+    ...cost("database CPU ms/entry", "database CPU", 1_000),
+    ...cost("statements/entry", "statements/s", 1)
+  }
+}
+
+const insertContender = (
+  settings: Settings,
+  database: InsertingDatabase,
+  { batch, clients }: IngestCase,
+  seconds: number
+): Contender =>
+  onStorage(database, (storage) => ({
+    role: "limit",
+    label: `raw INSERTs of ${batch === 1 ? "a row" : `${batch} rows`}`,
+    measure: async () => {
+      const { cpuSeconds, flags, url } = storage()
+      // It makes the tables.
+      await (await startOurs({ ...settings.ours, storage: flags })).stop()
+      const connections = Math.min(clients, maxConnections[database])
+      const job = { kind: "insert", database, url, connections, batch, seconds } as const
+      return perEntry(await runLoad(job, { databaseCpuSeconds: cpuSeconds }))
+    }
+  }))
 
 /** What the storage itself takes, by what our server uses of it. */
-const limitOf = (
-  settings: Settings,
-  { batch, clients, storage }: IngestCase,
-  seconds: number
-): Contender | undefined => {
-  const on = (label: string, measure: Contender["measure"]): Contender => ({ role: "limit", label, measure })
+const limitOf = (settings: Settings, it: IngestCase, seconds: number): ReadonlyArray<Contender> => {
+  const { batch, clients, storage } = it
   switch (storage) {
     case "memory":
-      return undefined
-    case "postgres":
-      return onStorage("postgres", (database) =>
-        on("raw multi-row INSERTs", async () => {
-          const { flags, url } = database()
-          // It makes the tables.
-          await (await startOurs({ ...settings.ours, storage: flags })).stop()
-          const connections = Math.min(clients, maxConnections)
-          return runLoad({ kind: "insert", url, connections, batch, seconds }, noServer)
-        })
-      )
+      return []
     case "redis":
-      return onStorage("redis", (redis) =>
-        on("raw pipelined XADDs", () => runLoad({ kind: "xadd", url: redis().url, clients, batch, seconds }, noServer))
-      )
+      return [
+        onStorage("redis", (redis) => ({
+          role: "limit",
+          label: "raw pipelined XADDs",
+          measure: () => runLoad({ kind: "xadd", url: redis().url, clients, batch, seconds }, {})
+        }))
+      ]
     default:
-      return undefined
+      return [insertContender(settings, storage, it, seconds)]
   }
 }
 
@@ -53,17 +76,21 @@ const limitOf = (
 export const ingestBenchmark = (settings: Settings, it: IngestCase): Benchmark => {
   const { batch, clients, protocol, storage, stores } = it
   const seconds = settings.seconds ?? (settings.quick ? 1 : 3)
-  const measure = (server: Server) =>
-    runLoad({ kind: "write", protocol: server.protocol, url: server.url, clients, batch, stores, seconds }, server)
-  const server = (role: Role, label: string, start: () => Promise<Server>) =>
+  const measure = async (server: Server) => {
+    const { protocol, url } = server
+    return perEntry(await runLoad({ kind: "write", protocol, url, clients, batch, stores, seconds }, server))
+  }
+  const inMemory = (role: Role, label: string, start: () => Promise<Server>) =>
     serverContender(role, label, start, measure)
-  const ours = onStorage(storage, (open) =>
-    server("ours", `ours on ${storage}`, () => startOurs({ ...settings.ours, storage: open().flags, stores, protocol }))
+  const ours = serverOn(storage, ["ours", `ours on ${storage}`], measure, ({ flags }) =>
+    startOurs({ ...settings.ours, storage: flags, stores, protocol })
   )
-  const effectOnPostgres = onStorage("postgres", (open) =>
-    server("peer", "effect on postgres", () => startEffect({ databaseUrl: open().url }))
+  const effectOnPostgres = serverOn("postgres", ["peer", "effect on postgres"], measure, ({ url }) =>
+    startEffect({ databaseUrl: url })
   )
-  const limit = limitOf(settings, it, seconds)
+  const bareOnPostgres = serverOn("postgres", ["bare", "bare ws with two statements"], measure, ({ url }) =>
+    startBare({ databaseUrl: url, stores })
+  )
   return {
     name: `${protocol === undefined ? "" : `${protocol}/`}ingest/${storage}/${clients}x${batch}${stores === 1 ? "" : `-into-${stores}`}`,
     unit: "entries/s",
@@ -72,10 +99,12 @@ export const ingestBenchmark = (settings: Settings, it: IngestCase): Benchmark =
     contenders: [
       ours,
       ...(storage === "memory"
-        ? [server("peer", "effect on memory", () => startEffect()), server("limit", "bare ws", () => startBare())]
+        ? [inMemory("peer", "effect on memory", () => startEffect()), inMemory("limit", "bare ws", () => startBare())]
         : []),
       ...(storage === "postgres" ? [effectOnPostgres] : []),
-      ...(limit === undefined ? [] : [limit])
+      // It writes a frame as one row, which is what a write of one entry needs and not that of more.
+      ...(storage === "postgres" && batch === 1 ? [bareOnPostgres] : []),
+      ...limitOf(settings, it, seconds)
     ]
   }
 }
@@ -90,14 +119,27 @@ const grid = (
     batches.flatMap((batch) => stores.map((stores) => ({ storage, clients, batch, stores })))
   )
 
+/** What all storages are compared by: one client; many, into one store and into as many; some with larger batches. */
+export const commonCases = (storage: StorageName): ReadonlyArray<IngestCase> => [
+  ...grid(storage, [1, 64], [1], [1]),
+  ...grid(storage, [16], [10], [1]),
+  ...grid(storage, [64], [1], [64])
+]
+
+const others = ["memory", "sqlite", "mariadb", "redis"] as const
+
+const corners = (storage: StorageName) => [
+  ...grid(storage, [1], [100], [1]),
+  ...grid(storage, [256], [1, 100], [1, 64])
+]
+
 /** Clients that write batches and wait for their Acks: how many entries a second, and how long an Ack takes. */
 export const ingest: Scenario = (settings) => {
-  const corners = (storage: StorageName) => grid(storage, [1, 256], [1, 100], [1, 64])
   const cases: ReadonlyArray<IngestCase> = settings.quick
     ? [...grid("memory", [64], [1], [1]), ...grid("postgres", [64], [1], [1])]
     : [
         ...grid("postgres", [1, 16, 64, 256], [1, 10, 100], [1, 64]),
-        ...(["memory", "sqlite", "mariadb", "redis"] as const).flatMap(corners),
+        ...others.flatMap((storage) => [...commonCases(storage), ...corners(storage)]),
         ...grid("redis", [64], [10], [1])
       ]
   return cases.map((it) => ingestBenchmark(settings, it))

@@ -49,7 +49,8 @@ export const micro: Scenario = ({ quick, ...settings }) => {
       ["ours", "groupCompaction with keepLast", "compaction"],
       ["peer", "effect's compactBacklog", "compaction-effect"]
     ]),
-    make("processing", [["ours", "handlers that do nothing", "processing"]])
+    make("processing", [["ours", "handlers that do nothing", "processing"]]),
+    make("plain-handlers", [["ours", "plain functions that do nothing", "plain-handlers"]])
   ]
   return quick ? all.filter(({ name }) => quickOnes.includes(name)) : all
 }

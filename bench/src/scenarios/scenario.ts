@@ -57,6 +57,22 @@ export const onStorage = (name: StorageName, makeContender: (storage: () => Stor
   }
 }
 
+/** A server on a storage of its own; what its database uses is looked at, too. */
+export const serverOn = (
+  name: StorageName,
+  [role, label]: readonly [role: Role, label: string],
+  measure: (server: Server) => Promise<Measurement>,
+  start: (storage: StorageInUse) => Promise<Server>
+): Contender =>
+  onStorage(name, (storage) =>
+    serverContender(
+      role,
+      label,
+      async () => ({ ...(await start(storage())), databaseCpuSeconds: storage().cpuSeconds }),
+      measure
+    )
+  )
+
 /** Ours, in memory. */
 export const startOursInMemory = (settings: Settings, options: Partial<OursOptions> = {}): Promise<Server> =>
   startOurs({ ...settings.ours, storage: ["--storage", "memory"], ...options })

@@ -1,13 +1,12 @@
-import { EventLogClient, generateIdentity } from "@eventlog-server/core/client"
 import { buildExample, killLeftovers, type Running, startServer } from "@eventlog-server/example-todo/testing"
-import { Effect, Layer, ManagedRuntime, Schema } from "effect"
-import { EventJournal, EventLog } from "effect/eventlog"
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest"
+import { createPostgresDatabase, postgresMissing } from "@eventlog-server/testkit/databases"
+import { openApp } from "@eventlog-server/testkit/devices"
+import { describeUnless } from "@eventlog-server/testkit/skipping"
+import { Effect, Schema } from "effect"
+import { EventLog } from "effect/eventlog"
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest"
 import { WebSocket } from "ws"
 import { Notes, schema } from "../src/schema.ts"
-import { createDatabase, postgresMissing } from "./database.ts"
-
-if (process.env.CI === "true" && postgresMissing !== undefined) throw new Error(postgresMissing)
 
 const rounds = process.env.EVENTLOG_TEST_LONG ? 50 : 5
 
@@ -37,28 +36,13 @@ const openDevice = async (url: string, cookie: string) => {
       .handle("NoteWritten", ({ payload }) => Effect.sync(() => received.push(payload.text)))
       .handle("NoteRemoved", ({ payload }) => Effect.sync(() => received.push(`removed ${payload.id}`)))
   )
-  const runtime = ManagedRuntime.make(
-    EventLogClient.layer({
-      url: `${url.replace("http", "ws")}/eventlog`,
-      WebSocket: class extends WebSocket {
-        constructor(url: string, protocols?: string | Array<string>) {
-          super(url, protocols, { headers: { cookie } })
-        }
-      }
-    }).pipe(
-      Layer.provideMerge(EventLog.layer(schema, handlers)),
-      Layer.provide([EventJournal.layerMemory, Layer.effect(EventLog.Identity, generateIdentity)])
-    )
-  )
-  onTestFinished(() => runtime.dispose())
-  await runtime.runPromise(EventLogClient)
-  const write = await runtime.runPromise(EventLog.makeClient(schema))
-  return { received, write: (event: Parameters<typeof write>[0]) => runtime.runPromise(write(event)) }
+  const { write } = await openApp({ url: `${url}/eventlog`, headers: { cookie }, schema, handlers })
+  return { received, write }
 }
 
-describe.skipIf(postgresMissing !== undefined)("the notebook", () => {
+describeUnless(await postgresMissing())("the notebook", () => {
   let script: URL
-  let database: Awaited<ReturnType<typeof createDatabase>>
+  let database: Awaited<ReturnType<typeof createPostgresDatabase>>
   let app: Running
 
   const start = async () => {
@@ -70,7 +54,7 @@ describe.skipIf(postgresMissing !== undefined)("the notebook", () => {
   })
   afterAll(killLeftovers)
   beforeEach(async () => {
-    database = await createDatabase()
+    database = await createPostgresDatabase()
     await start()
     return database.drop
   })

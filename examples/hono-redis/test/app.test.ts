@@ -1,50 +1,34 @@
-import { EventLogClient, generateIdentity } from "@eventlog-server/core/client"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
-import { EventJournal, EventLog } from "effect/eventlog"
+import { RedisServer, redisMissing } from "@eventlog-server/testkit/databases"
+import { openApp } from "@eventlog-server/testkit/devices"
+import { describeUnless } from "@eventlog-server/testkit/skipping"
+import { Effect } from "effect"
+import { EventLog } from "effect/eventlog"
 import { Redis } from "ioredis"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, it } from "vitest"
 import { WebSocket } from "ws"
 import { createApp } from "../src/app.ts"
 import { Shopping, schema } from "../src/events.ts"
 import { serve } from "../src/serve.ts"
 
-const url = process.env.REDIS_URL ?? "redis://127.0.0.1:6379"
-
-const connect = async (): Promise<Redis> => {
-  const redis = new Redis(url, { lazyConnect: true, retryStrategy: null })
-  redis.on("error", () => {})
-  await redis.connect()
-  return redis
-}
-
-const redis = await connect().catch(() => undefined)
-const missing = `Nothing answers on ${url}: start Redis (apt-get install redis-server), or set REDIS_URL`
-
-it("has a Redis to test with", ({ skip }) => {
-  if (redis !== undefined) return
-  if (process.env.CI === "true") throw new Error(missing)
-  skip(missing)
-})
-
-describe.skipIf(redis === undefined)("the shopping list, served twice on one Redis", () => {
-  const prefix = `shopping-test-${crypto.randomUUID()}:`
-  const scope = Scope.makeUnsafe()
+describeUnless(redisMissing())("the shopping list, served twice on one Redis", () => {
+  let server: RedisServer
+  let redis: Redis
   let nodes: ReadonlyArray<Awaited<ReturnType<typeof serve>>>
   let cookie: string
 
-  const start = () => serve(createApp({ redis: redis!, prefix, secret: "secret" }), 0)
+  const start = () => serve(createApp({ redis, prefix: "shopping:", secret: "secret" }), 0)
 
   beforeAll(async () => {
+    server = await RedisServer.start()
+    redis = new Redis(server.url)
     nodes = [await start(), await start()]
     const login = await post(0, "/login", { household: "The Does" })
     cookie = login.headers.get("set-cookie")!.split(";")[0]!
   })
   afterAll(async () => {
-    await Effect.runPromise(Scope.close(scope, Exit.void))
     for (const { stop } of nodes) await stop()
-    const keys = await redis!.keys(`${prefix}*`)
-    if (keys.length > 0) await redis!.unlink(keys)
-    redis!.disconnect()
+    redis.disconnect()
+    await server.stop()
   })
 
   const post = (node: number, path: string, form: Record<string, string>) =>
@@ -65,26 +49,11 @@ describe.skipIf(redis === undefined)("the shopping list, served twice on one Red
         .handle("ItemAdded", ({ payload }) => Effect.sync(() => items.set(payload.id, payload.text)))
         .handle("ItemBought", ({ payload }) => Effect.sync(() => items.delete(payload.id)))
     )
-    const headers = { cookie }
-    class WithCookie extends WebSocket {
-      constructor(url: string, protocols?: string | Array<string>) {
-        super(url, protocols, { headers })
-      }
-    }
-    const client = EventLogClient.layer({
-      url: `${nodes[node]!.url.replace("http", "ws")}/eventlog`,
-      WebSocket: WithCookie as unknown as typeof globalThis.WebSocket
-    })
-    const app = client.pipe(
-      Layer.provideMerge(EventLog.layer(schema, handlers)),
-      Layer.provide([EventJournal.layerMemory, Layer.effect(EventLog.Identity, generateIdentity)])
-    )
-    const context = await Effect.runPromise(Layer.buildWithScope(app, scope))
-    const log = Context.get(context, EventLog.EventLog)
+    const url = `${nodes[node]!.url}/eventlog`
+    const { write } = await openApp({ url, headers: { cookie }, schema, handlers })
     return {
       items: () => [...items.values()],
-      add: (id: string, text: string) =>
-        Effect.runPromise(log.write({ schema, event: "ItemAdded", payload: { id, text } }))
+      add: (id: string, text: string) => write({ event: "ItemAdded", payload: { id, text } })
     }
   }
 

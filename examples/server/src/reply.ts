@@ -1,4 +1,4 @@
-import { isOriginAllowed } from "@eventlog-server/core"
+import { isOriginAllowed } from "@eventlog-server/core/adapter"
 import { type ErrorReason, reasons } from "@eventlog-server/core/protocol"
 
 /** What a route answers; the body is sent as JSON. */

@@ -1,10 +1,9 @@
-import { EventLogClient, generateIdentity } from "@eventlog-server/core/client"
 import { schema, Todos } from "@eventlog-server/example-todo/schema"
 import { buildExample, killLeftovers, startServer } from "@eventlog-server/example-todo/testing"
-import { Effect, Layer, ManagedRuntime, Stream } from "effect"
-import { EventJournal, EventLog } from "effect/eventlog"
+import { openApp } from "@eventlog-server/testkit/devices"
+import { Effect } from "effect"
+import { EventLog } from "effect/eventlog"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
-import { WebSocket } from "ws"
 import { type Acked, expectAcked, follow, makeEntries, writeBatches, writeUntilGone } from "./load.ts"
 import { pglite, servers, storages } from "./storages.ts"
 
@@ -48,23 +47,11 @@ const openDevice = async (url: string, handled: (text: string) => void) => {
       .handle("TodoToggled", () => Effect.void)
       .handle("TodoRemoved", () => Effect.void)
   )
-  const runtime = ManagedRuntime.make(
-    EventLogClient.layer({ url, WebSocket }).pipe(
-      Layer.provideMerge(EventLog.layer(schema, handlers)),
-      Layer.provideMerge([EventJournal.layerMemory, Layer.effect(EventLog.Identity, generateIdentity)])
-    )
-  )
-  onTestFinished(() => runtime.dispose())
-  const { publicKey } = await runtime.runPromise(EventLog.Identity)
-  const client = await runtime.runPromise(EventLogClient)
-  const write = await runtime.runPromise(EventLog.makeClient(schema))
+  const { publicKey, until, write } = await openApp({ url, schema, handlers })
   return {
     publicKey,
-    add: (text: string) => runtime.runPromise(write({ event: "TodoAdded", payload: { id: text, text } })),
-    untilSent: () =>
-      runtime.runPromise(
-        Stream.runDrain(Stream.takeUntil(client.statusChanges, ({ pendingWrites }) => pendingWrites === 0))
-      )
+    add: (text: string) => write({ event: "TodoAdded", payload: { id: text, text } }),
+    untilSent: () => until(({ pendingWrites }) => pendingWrites === 0)
   }
 }
 
@@ -94,9 +81,9 @@ describe.each(servers)("$name that crashes under load", ({ away, flags, open }) 
     for (let crash = 0; crash < (isLong ? 5 : 1); crash++) {
       const before = batchCount
       await expect.poll(() => batchCount).toBeGreaterThan(before + 20)
-      await database.crash()
+      await database.process.crash()
       await device.add(`written during crash ${crash}`)
-      await database.start()
+      await database.process.start()
       await device.untilSent()
     }
     const before = batchCount

@@ -1,26 +1,13 @@
-import { Todos } from "@eventlog-server/example-todo/schema"
-import { Schema } from "effect"
-import { EventJournal } from "effect/eventlog"
+import { Device } from "@eventlog-server/testkit/devices"
+import { todoAdded } from "@eventlog-server/testkit/schema"
+import type { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
-import { connectDevice } from "./device.ts"
-
-const encode = Schema.encodeSync(Todos.events.TodoAdded!.payloadSchemaBinary)
 
 /** New entries, as a device makes them. @param madeAt in milliseconds since the epoch @default now */
 export const makeEntries = (count: number, madeAt?: number): ReadonlyArray<EventJournal.Entry> =>
-  Array.from({ length: count }, (_, index) => {
-    const id = String(index)
-    const payload = encode({ id, text: "Milk" })
-    return new EventJournal.Entry(
-      {
-        id: EventJournal.makeEntryIdUnsafe(madeAt === undefined ? {} : { msecs: madeAt }),
-        event: "TodoAdded",
-        primaryKey: id,
-        payload
-      },
-      { disableChecks: true }
-    )
-  })
+  Array.from({ length: count }, (_, index) =>
+    todoAdded(`${index}`, { text: "Milk", ...(madeAt === undefined ? {} : { msecs: madeAt }) })
+  )
 
 /** The sequence of each acknowledged entry, by its id. */
 export type Acked = Map<string, number>
@@ -31,14 +18,13 @@ const note = (acked: Acked, entries: ReadonlyArray<EventJournal.Entry>, sequence
 
 /** Writes batches one after the other until the server is gone, and notes what it acknowledged. */
 export const writeUntilGone = async (url: string, publicKey: string, acked: Acked): Promise<void> => {
-  const device = await connectDevice(url).catch(() => undefined)
+  const device = await Device.open(url).catch(() => undefined)
   if (device === undefined) return
-  for (let id = 1; ; id++) {
+  while (true) {
     const entries = makeEntries(3)
-    device.send({ _tag: "WriteEntries", id, publicKey, entries })
-    const answer = await device.next("Ack").catch(() => undefined)
+    const answer = await device.write(publicKey, entries).catch(() => undefined)
     if (answer === undefined) return
-    note(acked, entries, answer.sequenceNumbers)
+    if (answer._tag === "Ack") note(acked, entries, answer.sequenceNumbers)
   }
 }
 
@@ -53,13 +39,10 @@ export const writeBatches = async (
   next: () => ReadonlyArray<EventJournal.Entry> | undefined
 ): Promise<Acked> => {
   const acked: Acked = new Map()
-  const device = await connectDevice(url)
-  await device.next("Hello")
-  let id = 0
+  const device = await Device.open(url)
   for (let entries = next(); entries !== undefined; entries = next()) {
     while (true) {
-      device.send({ _tag: "WriteEntries", id: ++id, publicKey, entries })
-      const answer = await device.either("Ack", "Error")
+      const answer = await device.write(publicKey, entries)
       if (answer._tag === "Ack") {
         note(acked, entries, answer.sequenceNumbers)
         break
@@ -68,7 +51,7 @@ export const writeBatches = async (
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
-  device.close()
+  await device.close()
   return acked
 }
 
@@ -89,7 +72,7 @@ export const batches = (count: number, size: number) => {
  * @param count how many there will be @default those that are there
  */
 export const follow = async (url: string, publicKey: string, count?: number): Promise<ReadonlyArray<string>> => {
-  const device = await connectDevice(url)
+  const device = await Device.open(url)
   device.send({ _tag: "RequestChanges", publicKey, startSequence: 1 })
   const { head } = await device.next("Subscribed")
   const ids: Array<string> = []
@@ -99,7 +82,7 @@ export const follow = async (url: string, publicKey: string, count?: number): Pr
       ids.push(entry.idString)
     }
   }
-  device.close()
+  await device.close()
   return ids
 }
 

@@ -1,6 +1,6 @@
 import { buildExample, killLeftovers, type Running, startServer } from "@eventlog-server/example-todo/testing"
+import { Device } from "@eventlog-server/testkit/devices"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { connectDevice } from "./device.ts"
 import { makeEntries, writeBatches } from "./load.ts"
 import { storages } from "./storages.ts"
 
@@ -25,7 +25,7 @@ const rssOf = async ({ url }: Running): Promise<number> => (await (await fetch(`
 
 /** Follows a store to its head as a new device does; answers how much it got, and the most memory that the server had. */
 const bootstrap = async (server: Running) => {
-  const device = await connectDevice(`${server.url}/eventlog`)
+  const device = await Device.open(`${server.url}/eventlog`)
   let maxRss = await rssOf(server)
   const startedAt = performance.now()
   device.send({ _tag: "RequestChanges", publicKey: "key", startSequence: 1 })
@@ -39,7 +39,7 @@ const bootstrap = async (server: Running) => {
     last = changes.entries.at(-1)?.remoteSequence ?? last
     if (page % 100 === 0) maxRss = Math.max(maxRss, await rssOf(server))
   }
-  device.close()
+  await device.close()
   return { entries, maxRss, firstPage, millis: performance.now() - startedAt }
 }
 

@@ -1,4 +1,3 @@
-import { Todos } from "@eventlog-server/example-todo/schema"
 import {
   buildExample,
   killLeftovers,
@@ -6,10 +5,10 @@ import {
   spawnScript,
   startServer
 } from "@eventlog-server/example-todo/testing"
-import { Schema } from "effect"
+import { Device } from "@eventlog-server/testkit/devices"
+import { makeEntry, todoAdded } from "@eventlog-server/testkit/schema"
 import { EventJournal } from "effect/eventlog"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { connectDevice } from "./device.ts"
 
 let script: URL
 
@@ -18,16 +17,8 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(killLeftovers)
 
-const entry = (event: string, madeAt?: number) =>
-  new EventJournal.Entry(
-    {
-      id: EventJournal.makeEntryIdUnsafe(madeAt === undefined ? {} : { msecs: madeAt }),
-      event,
-      primaryKey: "1",
-      payload: Schema.encodeSync(Todos.events.TodoAdded!.payloadSchemaBinary)({ id: "1", text: "Milk" })
-    },
-    { disableChecks: true }
-  )
+const entry = (event: string, madeAt = Date.now()) =>
+  makeEntry({ ...todoAdded("1", { text: "Milk" }), id: EventJournal.makeEntryIdUnsafe({ msecs: madeAt }), event })
 
 describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
   let server: Running
@@ -46,14 +37,10 @@ describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
     })
 
-  const device = async (publicKey: string) => {
-    const connection = await connectDevice(`${server.url}/log`)
-    await connection.next("Hello")
-    return { ...connection, publicKey }
-  }
+  const device = () => Device.open(`${server.url}/log`)
 
   const write = async (publicKey: string, entries: ReadonlyArray<EventJournal.Entry>) => {
-    const writer = await device(publicKey)
+    const writer = await device()
     writer.send({ _tag: "WriteEntries", id: 1, publicKey, entries })
     const { sequenceNumbers } = await writer.next("Ack")
     writer.close()
@@ -61,7 +48,7 @@ describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
   }
 
   const rejected = async (publicKey: string) => {
-    const reader = await device(publicKey)
+    const reader = await device()
     reader.send({ _tag: "RequestChanges", publicKey, startSequence: 0 })
     const { reason } = await reader.next("Error")
     reader.close()
@@ -74,7 +61,7 @@ describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
   })
 
   it("gives keys of --map their store, the last = separating, and sends one's writes to the other", async () => {
-    const reader = await device("second=")
+    const reader = await device()
     reader.send({ _tag: "RequestChanges", publicKey: "second=", startSequence: 0 })
     await reader.next("Subscribed")
     const written = entry("TodoAdded")
@@ -92,7 +79,7 @@ describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
 
   it("appends an event of its own, and devices see it", async () => {
     await request("PUT", "/keys/reader", { storeId: "own events" })
-    const reader = await device("reader")
+    const reader = await device()
     reader.send({ _tag: "RequestChanges", publicKey: "reader", startSequence: 0 })
     await reader.next("Subscribed")
     const response = await request("POST", "/stores/own%20events/events", {
@@ -140,7 +127,7 @@ describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
 
   it("counts", async () => {
     await request("PUT", "/keys/counted", { storeId: "counted" })
-    const reader = await device("counted")
+    const reader = await device()
     reader.send({ _tag: "RequestChanges", publicKey: "counted", startSequence: 0 })
     await reader.next("Subscribed")
     const before = await (await request("GET", "/stats")).json()
@@ -176,9 +163,9 @@ describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
   })
 
   it("refuses a browser of another site, and asks nothing of a client without an Origin", async () => {
-    const ofAnotherSite = connectDevice(`${server.url}/log`, { origin: "https://evil.example" })
+    const ofAnotherSite = Device.open(`${server.url}/log`, { origin: "https://evil.example" })
     await expect(ofAnotherSite).rejects.toThrow("403")
-    const ofThisSite = await connectDevice(`${server.url}/log`, { origin: server.url })
+    const ofThisSite = await Device.open(`${server.url}/log`, { origin: server.url })
     ofThisSite.close()
   })
 })
@@ -187,7 +174,7 @@ it("examples/server sends a new device only the last of each old event and todo 
   const server = await startServer(script, [
     ...["--port", "0", "--session-auth", "off", "--map", "key=store", "--compact-older-than", "60000"]
   ])
-  const device = await connectDevice(`${server.url}/eventlog`)
+  const device = await Device.open(`${server.url}/eventlog`)
   const anHourAgo = Date.now() - 60 * 60 * 1000
   const entries = [entry("TodoAdded", anHourAgo), entry("TodoAdded", anHourAgo + 1), entry("TodoAdded")]
   device.send({ _tag: "WriteEntries", id: 1, publicKey: "key", entries })
@@ -206,11 +193,11 @@ it.each([
   "examples/server on %s closes its connections with 1012 and exits with 0 on %s",
   async (adapter, signal) => {
     const server = await startServer(script, ["--adapter", adapter, "--port", "0"])
-    const device = await connectDevice(`${server.url}/eventlog`)
+    const device = new Device(`${server.url}/eventlog`)
     const hello = await device.next("Hello")
     expect(hello.challenge).toHaveLength(32)
     const ended = await server.stop(signal)
-    expect([await device.closed, ended.code, ended.stderr]).toEqual([1012, 0, ""])
+    expect([(await device.untilClosed()).code, ended.code, ended.stderr]).toEqual([1012, 0, ""])
   }
 )
 

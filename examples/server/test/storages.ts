@@ -1,15 +1,18 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
+import {
+  createMysqlDatabase,
+  createPostgresDatabase,
+  mysqlMissing,
+  type OwnDatabase,
+  ownMysqlMissing,
+  ownPostgresMissing,
+  postgresMissing,
+  startMysql,
+  startPostgres,
+  temporaryFolder
+} from "@eventlog-server/testkit/databases"
+import { unlessRequired } from "@eventlog-server/testkit/skipping"
 import { onTestFinished } from "vitest"
-import { createMysqlDatabase, mysqlMissing, mysqlProgramsMissing, startOwnMysql } from "./mysql.ts"
-import { createDatabase, postgresMissing, postgresProgramsMissing, startOwnPostgres } from "./postgres.ts"
-
-/** A reason to leave tests out; where everything has to be there it is an error instead. */
-export const unlessRequired = (missing: string | undefined): string | undefined => {
-  if (missing !== undefined && process.env.CI === "true") throw new Error(missing)
-  return missing
-}
 
 /** A storage that survives the process which uses it. */
 export interface DurableStorage {
@@ -22,9 +25,9 @@ export interface DurableStorage {
 
 /** A file of a folder of its own, until the test is over. */
 const temporaryFile = async (name: string): Promise<string> => {
-  const folder = await mkdtemp(join(tmpdir(), "eventlog-server-"))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  return join(folder, name)
+  const { path, remove } = await temporaryFolder()
+  onTestFinished(remove)
+  return join(path, name)
 }
 
 /** Keeps everything in one process, and in files. */
@@ -43,16 +46,16 @@ export const storages: ReadonlyArray<DurableStorage> = [
   },
   {
     name: "postgres",
-    away: unlessRequired(postgresMissing),
+    away: unlessRequired(await postgresMissing()),
     flags: async () => {
-      const database = await createDatabase()
+      const database = await createPostgresDatabase()
       onTestFinished(database.drop)
       return ["--storage", "postgres", "--url", database.url, "--listen"]
     }
   },
   {
     name: "mysql",
-    away: unlessRequired(mysqlMissing),
+    away: unlessRequired(await mysqlMissing()),
     flags: async () => {
       const database = await createMysqlDatabase()
       onTestFinished(database.drop)
@@ -61,33 +64,24 @@ export const storages: ReadonlyArray<DurableStorage> = [
   }
 ]
 
-/** A database server of a test's own. */
-export interface OwnServer {
-  readonly url: string
-  /** Ends it without a warning. */
-  readonly crash: () => Promise<void>
-  readonly start: () => Promise<void>
-  readonly remove: () => Promise<void>
-}
-
 /** The database servers that tests crash. */
 export const servers: ReadonlyArray<{
   readonly name: string
   /** Why none can be started, if so. */
   readonly away: string | undefined
-  readonly open: () => Promise<OwnServer>
+  readonly open: () => Promise<OwnDatabase>
   readonly flags: (url: string) => ReadonlyArray<string>
 }> = [
   {
     name: "PostgreSQL",
-    away: unlessRequired(postgresProgramsMissing),
-    open: startOwnPostgres,
+    away: unlessRequired(ownPostgresMissing()),
+    open: startPostgres,
     flags: (url) => ["--storage", "postgres", "--url", url, "--listen"]
   },
   {
     name: "MariaDB",
-    away: unlessRequired(mysqlProgramsMissing),
-    open: startOwnMysql,
+    away: unlessRequired(ownMysqlMissing()),
+    open: startMysql,
     flags: (url) => ["--storage", "mysql", "--url", url]
   }
 ]

@@ -1,4 +1,4 @@
-import { EventJournal } from "effect/eventlog"
+import { makeEntry } from "@eventlog-server/testkit/schema"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { TodoEvent } from "../src/schema.ts"
@@ -6,11 +6,7 @@ import { TodoList } from "../src/TodoList.ts"
 
 type Written = readonly [event: TodoEvent, entryId: string]
 
-const entryId = (millis: number) =>
-  new EventJournal.Entry(
-    { id: EventJournal.makeEntryIdUnsafe({ msecs: millis }), event: "", primaryKey: "", payload: new Uint8Array() },
-    { disableChecks: true }
-  ).idString
+const entryId = (msecs: number) => makeEntry({ msecs }).idString
 
 const write = (events: ReadonlyArray<TodoEvent>): ReadonlyArray<Written> =>
   events.map((event, index) => [event, entryId(index)])

@@ -1,10 +1,11 @@
 import { once } from "node:events"
+import { freePort } from "@eventlog-server/testkit/network"
 import type { Browser } from "playwright-core"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { WebSocket } from "ws"
 import { chromiumMissing, insecureHost, launchChromium } from "./chromium.ts"
-import { openDevice, Tab } from "./device.ts"
-import { buildExample, findLastingPort, killLeftovers, type Running, spawnScript, startServer } from "./process.ts"
+import { openDevice, report, Tab } from "./device.ts"
+import { buildExample, killLeftovers, type Running, spawnScript, startServer } from "./process.ts"
 
 afterAll(killLeftovers)
 
@@ -43,7 +44,12 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
   beforeEach(() => {
     user = `user ${crypto.randomUUID().slice(0, 8)}`
   })
-  afterEach(() => Promise.all(browser.contexts().map((context) => context.close())))
+  afterEach(async ({ task }) => {
+    const contexts = browser.contexts()
+    // What a page showed, and said in its console, is all that there is to see why it failed.
+    if (task.result?.state === "fail") await Promise.all(contexts.flatMap((context) => context.pages()).map(report))
+    await Promise.all(contexts.map((context) => context.close()))
+  })
 
   const start = async (adapter: string, port = "0") => {
     server = await startServer(script, ["--adapter", adapter, "--port", port, "--data", ":memory:"])
@@ -58,7 +64,7 @@ describe.skipIf(chromiumMissing !== undefined)("the todo app in a browser", { ti
   ])("on $adapter, with $client.name client", ({ adapter, client }) => {
     const device = () => openDevice(browser, server.url + client.query, user)
 
-    beforeAll(async () => start(adapter, await findLastingPort()))
+    beforeAll(async () => start(adapter, `${await freePort()}`))
     afterAll(() => server.stop())
 
     it("brings two devices together after one was offline, and shows what the backend adds on both", async () => {

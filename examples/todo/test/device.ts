@@ -73,6 +73,27 @@ export class Tab {
   }
 }
 
+/** What each page said in its console, and which requests of it failed. */
+const said = new WeakMap<Page, Array<string>>()
+
+const listen = (page: Page): void => {
+  const lines: Array<string> = []
+  said.set(page, lines)
+  page.on("console", (message) => lines.push(`${message.type()}: ${message.text()}`))
+  page.on("pageerror", (error) => lines.push(`error: ${error.message}`))
+  page.on("requestfailed", (request) => lines.push(`failed: ${request.url()} ${request.failure()?.errorText}`))
+  page.on("framenavigated", (frame) => lines.push(`at ${frame.url()}`))
+}
+
+/** Prints what a page shows and what it said. */
+export const report = async (page: Page): Promise<void> => {
+  const shown = await page
+    .locator("main")
+    .ariaSnapshot({ timeout: 1_000 })
+    .catch((error: unknown) => String(error))
+  process.stderr.write(`${[`${page.url()} shows`, shown, "and said", ...(said.get(page) ?? [])].join("\n  ")}\n`)
+}
+
 /** A browser of its own, as far as storage goes, with the app open. */
 export const openDevice = async (
   browser: Browser,
@@ -81,6 +102,7 @@ export const openDevice = async (
 ): Promise<Tab & { readonly context: BrowserContext }> => {
   const context = await browser.newContext()
   const tab = new Tab(await context.newPage())
+  listen(tab.page)
   await tab.page.goto(url)
   await tab.login(user)
   return Object.assign(tab, { context })

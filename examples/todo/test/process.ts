@@ -1,6 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
-import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 
@@ -51,23 +50,6 @@ export const spawnScript = (script: URL, args: ReadonlyArray<string>, variables:
   })
   const ended: Promise<Ended> = once(child, "close").then(([code]) => ({ code, stdout, stderr }))
   return { child, ended, stdout: () => stdout }
-}
-
-/**
- * A free port to come back to. It lies below those that systems give to outgoing connections and to servers without a
- * wish, so that nothing takes it while the server is away.
- */
-export const findLastingPort = async (): Promise<string> => {
-  while (true) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000)
-    const probe = createServer().listen(port)
-    const isFree = await once(probe, "listening").then(
-      () => true,
-      () => false
-    )
-    await new Promise((resolve) => probe.close(resolve))
-    if (isFree) return String(port)
-  }
 }
 
 /** A server process that is listening. */

@@ -1,2 +1,2 @@
-export type { EventLogPluginOptions, EventLogRegister } from "./options.ts"
+export type { EventLogRegister } from "./options.ts"
 export { eventLogPlugin } from "./plugin.ts"

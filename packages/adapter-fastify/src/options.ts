@@ -1,4 +1,4 @@
-import type { AllowedOrigins, Mountable } from "@eventlog-server/core"
+import type { AllowedOrigins, Mountable } from "@eventlog-server/core/adapter"
 import type { FastifyRequest } from "fastify"
 
 /** Options of `eventLogPlugin`. */

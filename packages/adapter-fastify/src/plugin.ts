@@ -1,12 +1,12 @@
+import type { ConnectionInfo } from "@eventlog-server/core"
 import {
-  type ConnectionInfo,
   isOriginAllowed,
   type Mountable,
   type ProtocolName,
   type Transport,
   webSocketOptions,
   webSocketWarning
-} from "@eventlog-server/core"
+} from "@eventlog-server/core/adapter"
 import websocket, { type WebSocket } from "@fastify/websocket"
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify"
 import fp from "fastify-plugin"

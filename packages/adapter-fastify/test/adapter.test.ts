@@ -1,5 +1,5 @@
 import { eventLogPlugin } from "@eventlog-server/adapter-fastify"
-import { type Mountable, webSocketOptions } from "@eventlog-server/core"
+import { type Mountable, webSocketOptions } from "@eventlog-server/core/adapter"
 import { adapterSuite, type Mount } from "@eventlog-server/core/conformance"
 import websocket from "@fastify/websocket"
 import Fastify, { type FastifyInstance } from "fastify"

@@ -1,6 +1,6 @@
 import { once } from "node:events"
 import { eventLogPlugin } from "@eventlog-server/adapter-fastify"
-import type { Mountable, Transport } from "@eventlog-server/core"
+import type { Mountable, Transport } from "@eventlog-server/core/adapter"
 import { defaultLimits, subprotocol } from "@eventlog-server/core/protocol"
 import websocket from "@fastify/websocket"
 import Fastify, { type FastifyInstance } from "fastify"

@@ -1,4 +1,5 @@
-import type { ConnectionInfo, Mountable, ProtocolName, Transport, TransportListener } from "@eventlog-server/core"
+import type { ConnectionInfo } from "@eventlog-server/core"
+import type { Mountable, ProtocolName, Transport, TransportListener } from "@eventlog-server/core/adapter"
 import type { WSContext, WSEvents } from "hono/ws"
 
 /** What the sockets of the runtimes have beyond the standard, or before it. */

@@ -1,10 +1,5 @@
-import {
-  type ConnectionInfo,
-  isOriginAllowed,
-  type Limits,
-  type ShownWebSocketOptions,
-  webSocketWarning
-} from "@eventlog-server/core"
+import type { ConnectionInfo, Limits } from "@eventlog-server/core"
+import { isOriginAllowed, type ShownWebSocketOptions, webSocketWarning } from "@eventlog-server/core/adapter"
 import { type Context, Hono, type MiddlewareHandler } from "hono"
 import { connectionEvents } from "./connectionEvents.ts"
 import type { EventLogOptions } from "./options.ts"

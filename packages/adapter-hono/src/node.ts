@@ -1,4 +1,4 @@
-import { type Mountable, webSocketOptions } from "@eventlog-server/core"
+import { type Mountable, webSocketOptions } from "@eventlog-server/core/adapter"
 import type { serve } from "@hono/node-server"
 import { WebSocketServer } from "ws"
 

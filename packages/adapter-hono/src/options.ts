@@ -1,4 +1,4 @@
-import type { AllowedOrigins, Mountable } from "@eventlog-server/core"
+import type { AllowedOrigins, Mountable } from "@eventlog-server/core/adapter"
 import type { Context } from "hono"
 import type { GetConnInfo } from "hono/conninfo"
 import type { UpgradeWebSocket } from "hono/ws"

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net"
 import { eventLog } from "@eventlog-server/adapter-hono"
 import { type NodeWebSocketServer, webSocketServer } from "@eventlog-server/adapter-hono/node"
 import { allowAll, createEventLogServer, memoryBackend } from "@eventlog-server/core"
+import { silent } from "@eventlog-server/testkit/schema"
 import { serve, upgradeWebSocket } from "@hono/node-server"
 import { EventLog } from "effect/eventlog"
 import { Hono } from "hono"
@@ -18,7 +19,7 @@ const start = async (socketsOf: typeof webSocketServer) => {
     backend: memoryBackend(),
     auth: allowAll,
     limits: { maxFrameBytes: 20_000 },
-    logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+    logger: silent
   })
   const app = new Hono().route("/eventlog", eventLog({ server, upgradeWebSocket }))
   const http = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0, websocket: { server: socketsOf(server) } })

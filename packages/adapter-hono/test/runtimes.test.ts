@@ -1,5 +1,5 @@
 import { type EventLogOptions, eventLog } from "@eventlog-server/adapter-hono"
-import type { Mountable, Transport } from "@eventlog-server/core"
+import type { Mountable, Transport } from "@eventlog-server/core/adapter"
 import { defaultLimits } from "@eventlog-server/core/protocol"
 import { Hono } from "hono"
 import { defineWebSocketHelper, WSContext, type WSEvents } from "hono/ws"

@@ -7,24 +7,27 @@ import {
   FeedAdmin,
   FeedStore,
   StoreProgress
-} from "@eventlog-server/core"
+} from "@eventlog-server/core/backend"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
 import type { Kysely, Transaction } from "kysely"
 import { erase } from "./admin/erase.ts"
 import { heads } from "./admin/heads.ts"
+import { readId, rotateId } from "./admin/identity.ts"
 import type { Database } from "./database/Database.ts"
-import type { Connection } from "./dialects/Dialect.ts"
+import { makeRun } from "./database/run.ts"
+import type { Connection } from "./database/Target.ts"
 import { type DialectName, dialects } from "./dialects/dialects.ts"
 import { append } from "./feed/append.ts"
 import { bucket } from "./feed/bucket.ts"
 import { bucketBounds } from "./feed/bucketBounds.ts"
-import { greatestId } from "./feed/greatestId.ts"
-import { readId, rotateId } from "./feed/identity.ts"
+import { makeHead } from "./feed/head.ts"
 import { makeInsert } from "./feed/insert.ts"
 import { makeReadPage, read } from "./feed/read.ts"
-import { makeAdvance } from "./progress/advance.ts"
+import { survivors } from "./feed/survivors.ts"
+import { behind } from "./progress/behind.ts"
 import { cursors } from "./progress/cursors.ts"
-import { type ExtendLease, lease } from "./progress/lease.ts"
+import { makeFailures } from "./progress/failures.ts"
+import { type ExtendLease, makeLease } from "./progress/lease.ts"
 import { raiseCutoffs } from "./progress/raiseCutoffs.ts"
 import { makeRegistry } from "./registry/registry.ts"
 import { prefixOf, type TableOptions, tablesOf } from "./schema/tables.ts"
@@ -56,7 +59,8 @@ export interface KyselyBackendOptions<DB> extends TableOptions {
   /**
    * PostgreSQL: makes a connection that listens for what other processes write, one for this process however many
    * stores there are; it is opened and closed here. Give it in all processes or in none: it also makes this one tell the
-   * others. @default none; stores are looked at (`poll`)
+   * others. It has to reach PostgreSQL itself, past a pooler that shares connections between transactions.
+   * @default none; stores are looked at (`poll`)
    */
   readonly listen?: Listen | undefined
   /** How often other processes' writes are looked for. */
@@ -73,6 +77,13 @@ export interface KyselyBackendOptions<DB> extends TableOptions {
    * @default false: no transaction is open while handlers run
    */
   readonly transactionalHandlers?: boolean | undefined
+  /**
+   * PostgreSQL through pg: keeps the statements of appends, pages, cursors, leases and keys prepared on each connection, a
+   * few dozen at most. Behind a pooler that shares connections between transactions and can't pass prepared statements on,
+   * as PgBouncer before 1.21, it has to be false. Else they are given up at the first one that isn't found, with a warning.
+   * @default true
+   */
+  readonly preparedStatements?: boolean | undefined
 }
 
 const millis = (input: Duration.Input | undefined, defaultMillis: number): number =>
@@ -93,17 +104,16 @@ const makePorts = <DB>(
   options: KyselyBackendOptions<DB>
 ): Effect.Effect<Context.Context<BackendServices>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const database: Database = {
-      connection: options.db.withoutPlugins() as Kysely<unknown> as Connection,
-      tables: tablesOf(options),
-      dialect: dialects[options.dialect]
-    }
+    const connection = options.db.withoutPlugins() as Kysely<unknown> as Connection
+    const dialect = dialects[options.dialect]
+    const run = yield* makeRun(connection, dialect, options.preparedStatements ?? true)
+    const database: Database = { connection, tables: tablesOf(options), dialect, run }
     const insert = makeInsert(database)
     const readPage = makeReadPage(database)
-    const advance = makeAdvance(database)
     const leaseMillis = millis(options.leaseTime, 30_000)
     const wakeups = yield* makeWakeups(database, wakeupOptions(options))
-    if (options.transactionalHandlers && database.dialect.singleConnection) yield* guardOuterDatabase(options.db)
+    if (options.transactionalHandlers && database.dialect.handlers.singleConnection)
+      yield* guardOuterDatabase(options.db)
     const extend: ExtendLease = (lease, storeId, token) =>
       options.transactionalHandlers
         ? {
@@ -119,27 +129,31 @@ const makePorts = <DB>(
           }
         : lease
     return Context.make(FeedStore, {
-      id: readId(database),
-      append: (storeId, records) =>
-        Effect.tap(append(database, insert, storeId, records), (slots) => {
-          if (slots.some(({ isNew }) => isNew)) wakeups.changed(storeId)
+      append: (storeId, records, known) =>
+        Effect.tap(append(database, insert, { storeId, records, known }), (slots) => {
+          const head = slots.reduce((last, { isNew, sequence }) => (isNew ? Math.max(last, sequence) : last), 0)
+          if (head > 0) wakeups.changed(storeId, { head })
           return Effect.void
         }),
-      read: (storeId, from, limits) => read(readPage, { storeId, from, limits }),
+      read: (storeId, from, limits, known) => read(readPage, { storeId, from, limits, known }),
+      head: makeHead(database),
       bucket: (storeId, ranges, selection) => bucket(database, storeId, ranges, selection),
       bucketBounds: (storeId, ranges) => bucketBounds(database, storeId, ranges),
-      greatestId: (storeId) => greatestId(database, storeId),
+      survivors: (storeId, request) => survivors(database, storeId, request),
       wakeups: wakeups.of
     }).pipe(
       Context.add(FeedAdmin, {
         heads: (after, limit) => heads(database, after, limit),
         erase: (storeId) => Effect.tap(erase(database, storeId), () => Effect.sync(() => wakeups.changed(storeId))),
-        rotateId: rotateId(database)
+        id: readId(database),
+        rotateId: (expected) => rotateId(database, expected)
       }),
       Context.add(StoreProgress, {
-        lease: (storeId) => lease(database, advance, leaseMillis, extend, storeId),
+        lease: makeLease(database, leaseMillis, extend),
         cursors: (storeIds) => cursors(database, storeIds),
-        raiseCutoffs: (storeId, requests) => raiseCutoffs(database, storeId, requests)
+        behind: (after, limit) => behind(database, after, limit),
+        raiseCutoffs: (storeId, requests) => raiseCutoffs(database, storeId, requests),
+        failures: makeFailures(database)
       }),
       Context.add(EventLogServerStoreRegistry, makeRegistry(database, wakeups.access))
     )

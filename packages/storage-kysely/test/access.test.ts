@@ -3,7 +3,8 @@ import {
   type BackendServices,
   EventLogServerStoreRegistry,
   type EventLogServerStoreRegistryError
-} from "@eventlog-server/core"
+} from "@eventlog-server/core/backend"
+import { freshName, postgresUrl } from "@eventlog-server/testkit/databases"
 import SQLite from "better-sqlite3"
 import { Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
 import { EventLogMessage } from "effect/eventlog"
@@ -13,7 +14,7 @@ import { Client } from "pg"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { ensureSchema, type KyselyBackendOptions, kyselyBackend } from "../src/index.ts"
 import { databases } from "./databases/databases.ts"
-import { dropSchema, freshSchema, openPostgres, postgresUrl } from "./databases/postgres.ts"
+import { dropSchema, openPostgres } from "./databases/postgres.ts"
 
 type Registry = EventLogServerStoreRegistry["Service"]
 
@@ -100,8 +101,8 @@ for (const { away, name, open } of databases) {
 const openLogged = {
   postgres: async () => {
     const statements: Array<string> = []
-    const db = openPostgres({ max: 1 }, (statement) => void statements.push(statement))
-    const schema = freshSchema()
+    const db = openPostgres({ max: 1 }, ({ sql }) => void statements.push(`${sql}`))
+    const schema = freshName()
     onTestFinished(async () => {
       await dropSchema(db, schema)
       await db.destroy()
@@ -149,7 +150,7 @@ for (const name of ["postgres", "sqlite"] as const) {
       const countAfter = (millis: number, node: Registry) =>
         Effect.gen(function* () {
           yield* TestClock.adjust(millis)
-          yield* Effect.orDie(node.list(undefined, 1))
+          yield* Effect.orDie(node.list({ limit: 1 }))
           const looks = statements.filter((statement) => statement.includes("access_changes")).length
           statements.length = 0
           return looks
@@ -175,7 +176,7 @@ for (const name of ["postgres", "sqlite"] as const) {
 describe.skipIf(postgresAway !== undefined)("PostgreSQL with listen", () => {
   it("names keys at once, and loses none when the listening connection is killed", async () => {
     const db = openPostgres()
-    const schema = freshSchema()
+    const schema = freshName()
     await ensureSchema(db, { dialect: "postgres", schema })
     onTestFinished(async () => {
       await dropSchema(db, schema)

@@ -1,15 +1,22 @@
 import { join } from "node:path"
 import type { BackendHarness, BackendSuiteOptions } from "@eventlog-server/core/conformance"
+import {
+  createMysqlDatabase,
+  freshName,
+  mysqlUrl,
+  postgresUrl,
+  temporaryFolder
+} from "@eventlog-server/testkit/databases"
+import { TcpProxy, targetOf } from "@eventlog-server/testkit/network"
 import Database from "better-sqlite3"
 import { Layer, Logger } from "effect"
 import { type Kysely, sql } from "kysely"
 import { Client } from "pg"
 import { ensureSchema, kyselyBackend } from "../src/index.ts"
-import { createDatabase, dropDatabase, mysqlUrl, openMysql, requireMysql } from "./databases/mysql.ts"
+import { openMysql, requireMysql } from "./databases/mysql.ts"
 import { openPglite } from "./databases/pglite.ts"
-import { dropSchema, freshSchema, openPostgres, postgresUrl, requirePostgres } from "./databases/postgres.ts"
-import { openProxy } from "./databases/proxy.ts"
-import { openSqlite, temporaryFolder } from "./databases/sqlite.ts"
+import { dropSchema, openPostgres, requirePostgres } from "./databases/postgres.ts"
+import { openSqlite } from "./databases/sqlite.ts"
 
 /** An outage may leave a lease behind, which tests can wait for. */
 const leaseTime = "5 seconds"
@@ -17,21 +24,35 @@ const leaseTime = "5 seconds"
 /** Outages are what these tests provoke: they are no news. */
 const layerQuiet = Logger.layer([])
 
-const expireLease = async (db: Kysely<unknown>, stores: string, storeId: string): Promise<void> => {
-  await sql`update ${sql.table(stores)} set lease_until = 0 where store_id = ${storeId}`.execute(db)
+/** What tests may do to the stores of a database. @param schema where its tables are */
+const meddle = (db: Kysely<unknown>, schema?: string): Pick<BackendHarness, "expireLease" | "loseTail"> => {
+  const [stores, entries] = ["eventlog_stores", "eventlog_entries"].map((name) =>
+    schema === undefined ? sql.id(name) : sql.id(schema, name)
+  )
+  return {
+    expireLease: async (storeId) => {
+      await sql`update ${stores} set lease_until = 0 where store_id = ${storeId}`.execute(db)
+    },
+    loseTail: (storeId, count) =>
+      db.transaction().execute(async (transaction) => {
+        await sql`update ${stores} set head = head - ${count}
+          where store_id = ${storeId}`.execute(transaction)
+        await sql`update ${stores} set processed = case when processed < head then processed else head end
+          where store_id = ${storeId}`.execute(transaction)
+        await sql`delete from ${entries} where store = (select id from ${stores} where store_id = ${storeId})
+          and sequence > (select head from ${stores} where store_id = ${storeId})`.execute(transaction)
+      })
+  }
 }
 
 /** Two nodes on PostgreSQL, each with a pool and a way there of its own. @param listens whether they listen, or look */
 const openPostgresNodes = async (listens: boolean): Promise<BackendHarness> => {
   await requirePostgres()
-  const schema = freshSchema()
+  const schema = freshName()
   const admin = openPostgres({ max: 2 })
   await ensureSchema(admin, { dialect: "postgres", schema })
-  const { hostname, port } = new URL(postgresUrl)
-  const proxy = await openProxy(hostname, Number(port || 5432))
-  const url = new URL(postgresUrl)
-  url.host = `127.0.0.1:${proxy.port}`
-  const connectionString = url.href
+  const proxy = await TcpProxy.open(targetOf(postgresUrl))
+  const connectionString = proxy.through(postgresUrl)
   const node = () => {
     const db = openPostgres({ connectionString })
     const listen = () => new Client({ connectionString })
@@ -42,7 +63,7 @@ const openPostgresNodes = async (listens: boolean): Promise<BackendHarness> => {
   return {
     layer: one.layer,
     peer: other.layer,
-    expireLease: (storeId) => expireLease(admin, `${schema}.eventlog_stores`, storeId),
+    ...meddle(admin, schema),
     outage: proxy,
     close: async () => {
       await Promise.all([one.db.destroy(), other.db.destroy()])
@@ -57,25 +78,21 @@ const openPostgresNodes = async (listens: boolean): Promise<BackendHarness> => {
 const openMysqlNodes = async (): Promise<BackendHarness> => {
   await requireMysql()
   const admin = openMysql({ connectionLimit: 2 })
-  const name = await createDatabase(admin)
+  const { drop, name, url } = await createMysqlDatabase()
   await ensureSchema(admin, { dialect: "mysql", schema: name })
-  const { hostname, port } = new URL(mysqlUrl)
-  const proxy = await openProxy(hostname, Number(port || 3306))
-  const url = new URL(mysqlUrl)
-  url.host = `127.0.0.1:${proxy.port}`
-  url.pathname = name
-  const open = () => openMysql({ uri: url.href })
+  const proxy = await TcpProxy.open(targetOf(mysqlUrl))
+  const open = () => openMysql({ uri: proxy.through(url) })
   const [one, other] = [open(), open()]
   const layerOf = (db: Kysely<unknown>) => Layer.provide(kyselyBackend({ db, dialect: "mysql" }).layer, layerQuiet)
   return {
     layer: layerOf(one),
     peer: layerOf(other),
-    expireLease: (storeId) => expireLease(admin, `${name}.eventlog_stores`, storeId),
+    ...meddle(admin, name),
     outage: proxy,
     close: async () => {
       await Promise.all([one.destroy(), other.destroy()])
       await proxy.close()
-      await dropDatabase(admin, name)
+      await drop()
       await admin.destroy()
     }
   }
@@ -84,11 +101,11 @@ const openMysqlNodes = async (): Promise<BackendHarness> => {
 /** Two nodes on one instance: it can't be shared in any other way. */
 const openPgliteNodes = async (): Promise<BackendHarness> => {
   const db = openPglite()
-  const schema = freshSchema()
+  const schema = freshName()
   await ensureSchema(db, { dialect: "pglite", schema })
   return {
     layer: Layer.provide(kyselyBackend({ db, dialect: "pglite", schema }).layer, layerQuiet),
-    expireLease: (storeId) => expireLease(db, `${schema}.eventlog_stores`, storeId),
+    ...meddle(db, schema),
     close: () => dropSchema(db, schema)
   }
 }
@@ -107,7 +124,7 @@ const openSqliteNodes = async (journal: "wal" | "delete"): Promise<BackendHarnes
   return {
     layer: layerOf(one),
     peer: layerOf(other),
-    expireLease: (storeId) => expireLease(one, "eventlog_stores", storeId),
+    ...meddle(one),
     // Only without a write-ahead log does a lock keep readers out.
     ...(journal === "wal"
       ? {}

@@ -1,39 +1,22 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
-import { allowAll, createEventLogServer, FeedStore } from "@eventlog-server/core"
-import { Effect, Layer, Schema } from "effect"
-import { EventJournal, EventLogMessage } from "effect/eventlog"
+import { allowAll, createEventLogServer } from "@eventlog-server/core"
+import { FeedStore } from "@eventlog-server/core/backend"
+import { heldNow } from "@eventlog-server/testkit/heap"
+import { addedSchema, silent, todoAdded } from "@eventlog-server/testkit/schema"
+import { Effect, Layer } from "effect"
+import { EventLogMessage } from "effect/eventlog"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { kyselyBackend } from "../src/index.ts"
 import { databases } from "./databases/databases.ts"
-import { Notes, schema, silent } from "./notes.ts"
-
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
 
 const MiB = 1024 * 1024
 
 /** MiB that can't be let go of. */
-const heldMiB = (): number => {
-  collect()
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return (arrayBuffers + heapUsed) / MiB
-}
+const heldMiB = (): number => heldNow() / MiB
 
 const storeId = EventLogMessage.StoreId.make("notes")
 
-const encode = Schema.encodeSync(Notes.events.Noted!.payloadSchemaBinary)
-
 const recordOf = (index: number, msecs: number, text: string) => ({
-  entry: new EventJournal.Entry(
-    {
-      id: EventJournal.makeEntryIdUnsafe({ msecs }),
-      event: "Noted",
-      primaryKey: `key ${index}`,
-      payload: encode({ key: `key ${index}`, text })
-    },
-    { disableChecks: true }
-  ),
+  entry: todoAdded(`key ${index}`, { msecs, text }),
   author: null,
   transportOnly: false
 })
@@ -70,9 +53,9 @@ for (const { away, name, open } of tested) {
       let most = 0
       const conflicts: Array<number> = []
       const server = createEventLogServer({
-        schema,
+        schema: addedSchema,
         handlers: {
-          Noted: async ({ conflicts: found, payload }) => {
+          TodoAdded: async ({ conflicts: found, payload }) => {
             if (payload.text !== "") return
             if (conflicts.length % 16 === 0) most = Math.max(most, heldMiB() - before)
             conflicts.push(...found.map(({ payload }) => payload.text.length))

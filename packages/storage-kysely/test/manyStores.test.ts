@@ -1,38 +1,29 @@
 import {
   FeedAdmin,
+  FeedLostError,
   type FeedRecord,
   FeedStore,
   LeaseLostError,
   StoreErasedError,
   type StoreId,
   StoreProgress
-} from "@eventlog-server/core"
-import { Effect, Option } from "effect"
-import { EventJournal, EventLogMessage } from "effect/eventlog"
+} from "@eventlog-server/core/backend"
+import { freshName } from "@eventlog-server/testkit/databases"
+import { makeRecords } from "@eventlog-server/testkit/schema"
+import { Effect, ManagedRuntime, Option } from "effect"
+import { EventLogMessage } from "effect/eventlog"
 import { sql } from "kysely"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { ensureSchema, kyselyBackend } from "../src/index.ts"
 import { databases, type TestDatabase } from "./databases/databases.ts"
-import { dropSchema, freshSchema, openPostgres } from "./databases/postgres.ts"
+import { dropSchema, openPostgres } from "./databases/postgres.ts"
 
 const storeIds = Array.from({ length: 40 }, (_, index) => EventLogMessage.StoreId.make(`store ${index}`))
 const together = { concurrency: "unbounded" } as const
 const limits = { maxEntries: 100, maxBytes: 100_000 }
 
-const makeRecords = (count: number, payloadBytes = 10): ReadonlyArray<FeedRecord> =>
-  Array.from({ length: count }, () => ({
-    entry: new EventJournal.Entry(
-      {
-        id: EventJournal.makeEntryIdUnsafe(),
-        event: "Noted",
-        primaryKey: `é"'\\`,
-        payload: new Uint8Array(payloadBytes).fill(7)
-      },
-      { disableChecks: true }
-    ),
-    author: "device",
-    transportOnly: false
-  }))
+const recordsOf = (count: number, payload = 10): ReadonlyArray<FeedRecord> =>
+  makeRecords(count, { event: "Noted", primaryKey: `é"'\\`, payload, author: "device" })
 
 const storesTable = ({ options: { schema } }: Pick<TestDatabase<unknown>, "options">) =>
   sql.table(schema === undefined ? "eventlog_stores" : `${schema}.eventlog_stores`)
@@ -72,7 +63,7 @@ for (const { away, name, open } of databases) {
           // Some go alone for what they weigh.
           const round = () =>
             new Map(
-              storeIds.map((storeId, index) => [storeId, makeRecords(1 + (index % 4), index % 9 === 0 ? 200_000 : 10)])
+              storeIds.map((storeId, index) => [storeId, recordsOf(1 + (index % 4), index % 9 === 0 ? 200_000 : 10)])
             )
           const first = round()
           const second = round()
@@ -94,7 +85,7 @@ for (const { away, name, open } of databases) {
         Effect.gen(function* () {
           const feeds = yield* FeedStore
           const records = new Map(
-            storeIds.map((storeId, index) => [storeId, makeRecords(1 + (index % 7), index % 3 === 0 ? 30_000 : 10)])
+            storeIds.map((storeId, index) => [storeId, recordsOf(1 + (index % 7), index % 3 === 0 ? 30_000 : 10)])
           )
           yield* writeRound(feeds, records, () => 0)
           const asked = [...storeIds, EventLogMessage.StoreId.make("nobody's")].map((storeId, index) => ({
@@ -117,6 +108,29 @@ for (const { away, name, open } of databases) {
       )
     })
 
+    it("each head is its own", async () => {
+      const { run } = await setUp()
+      await run(
+        Effect.gen(function* () {
+          const feeds = yield* FeedStore
+          const records = new Map(storeIds.map((storeId, index) => [storeId, recordsOf(1 + (index % 3))]))
+          yield* writeRound(feeds, records, () => 0)
+          const asked = [...storeIds, EventLogMessage.StoreId.make("nobody's")]
+          const heads = yield* Effect.forEach(asked, feeds.head, together)
+          expect(heads).toEqual([
+            ...Array.from(records.values(), (ofStore) => ({
+              sequence: ofStore.length,
+              greatestId: ofStore
+                .map(({ entry }) => entry.id)
+                .toSorted(Buffer.compare)
+                .at(-1)
+            })),
+            { sequence: 0, greatestId: undefined }
+          ])
+        })
+      )
+    })
+
     it("one that was erased fails alone", async () => {
       const { run } = await setUp()
       await run(
@@ -125,13 +139,14 @@ for (const { away, name, open } of databases) {
           const erased = storeIds[7]!
           const write = Effect.forEach(
             storeIds,
-            (storeId) => Effect.result(feeds.append(storeId, makeRecords(1))),
+            (storeId) => Effect.result(feeds.append(storeId, recordsOf(1))),
             together
           )
           yield* write
           yield* (yield* FeedAdmin).erase(erased)
           const read = Effect.forEach(storeIds, (storeId) => Effect.result(feeds.read(storeId, 1, limits)), together)
-          for (const results of [yield* write, yield* read]) {
+          const look = Effect.forEach(storeIds, (storeId) => Effect.result(feeds.head(storeId)), together)
+          for (const results of [yield* write, yield* read, yield* look]) {
             for (const [index, result] of results.entries()) {
               expect(result._tag === "Failure").toBe(storeIds[index] === erased)
               if (result._tag === "Failure") expect(result.failure).toBeInstanceOf(StoreErasedError)
@@ -141,29 +156,43 @@ for (const { away, name, open } of databases) {
       )
     })
 
-    it("each cursor is moved by whoever holds the lease, and by nobody else", async () => {
+    it("each cursor is moved by whoever holds the lease, to an entry that is there, and by nobody else", async () => {
       const { db, options, run } = await setUp()
       await run(
         Effect.scoped(
           Effect.gen(function* () {
-            const progress = yield* StoreProgress
+            const [feeds, progress] = [yield* FeedStore, yield* StoreProgress]
+            const records = new Map(storeIds.map((storeId, index) => [storeId, recordsOf(index + 1)]))
+            yield* writeRound(feeds, records, () => 0)
+            const entryAt = (storeId: StoreId, sequence: number) => ({
+              sequence,
+              id: records.get(storeId)![sequence - 1]!.entry.id
+            })
             const leases = yield* Effect.forEach(storeIds, (storeId) =>
               Effect.map(progress.lease(storeId), Option.getOrThrow)
             )
-            const lost = storeIds[5]!
+            const [lost, gone] = [storeIds[5]!, storeIds[9]!]
+            records.set(gone, recordsOf(10))
             yield* Effect.promise(() =>
               sql`update ${storesTable({ options })} set lease_holder = 'somebody' where store_id = ${lost}`.execute(db)
             )
             const move = (sequence: (index: number) => number) =>
-              Effect.forEach(leases, ({ advance }, index) => Effect.result(advance(sequence(index))), together)
+              Effect.forEach(
+                leases,
+                ({ advance }, index) => Effect.result(advance(entryAt(storeIds[index]!, sequence(index)))),
+                together
+              )
             for (const [index, result] of (yield* move((index) => index + 1)).entries()) {
-              expect(result._tag === "Failure").toBe(storeIds[index] === lost)
-              if (result._tag === "Failure") expect(result.failure).toBeInstanceOf(LeaseLostError)
+              const failure = new Map<StoreId, unknown>([
+                [lost, LeaseLostError],
+                [gone, FeedLostError]
+              ]).get(storeIds[index]!)
+              expect(result._tag === "Failure" ? result.failure.constructor : undefined).toBe(failure)
             }
             // A cursor is never moved back.
             yield* move(() => 1)
             expect(yield* progress.cursors(storeIds)).toEqual(
-              storeIds.map((storeId, index) => (storeId === lost ? 0 : index + 1))
+              storeIds.map((storeId, index) => (storeId === lost || storeId === gone ? 0 : index + 1))
             )
           })
         )
@@ -178,20 +207,21 @@ describe.skipIf(postgres.away !== undefined)("many stores at once on PostgreSQL"
   it("take few statements", async () => {
     let statements = 0
     const db = openPostgres({ max: 4 }, () => statements++)
-    const options = { dialect: "postgres", schema: freshSchema() } as const
+    const options = { dialect: "postgres", schema: freshName() } as const
     onTestFinished(() => dropSchema(db, options.schema).finally(() => db.destroy()))
     await ensureSchema(db, options)
     const cost = async (effect: Effect.Effect<unknown, unknown, FeedStore>) => {
       statements = 0
-      await Effect.runPromise(Effect.provide(effect, layer))
+      await runtime.runPromise(effect)
       return statements
     }
     // One layer for all of them, which looks for changes only while somebody listens.
-    const { layer } = kyselyBackend({ db, ...options })
+    const runtime = ManagedRuntime.make(kyselyBackend({ db, ...options }).layer)
+    onTestFinished(() => runtime.dispose())
     const write = FeedStore.use((feeds) =>
-      Effect.forEach(storeIds, (storeId) => feeds.append(storeId, makeRecords(2)), together)
+      Effect.forEach(storeIds, (storeId) => feeds.append(storeId, recordsOf(2)), together)
     )
-    // The first makes the stores' rows.
+    // The first makes the stores' rows, and finds out whether statements can be prepared.
     await cost(write)
     expect(await cost(write)).toBe(1)
     const read = FeedStore.use((feeds) =>
@@ -199,6 +229,7 @@ describe.skipIf(postgres.away !== undefined)("many stores at once on PostgreSQL"
     )
     // 16, 16 and 8 pages.
     expect(await cost(read)).toBe(3)
+    expect(await cost(FeedStore.use((feeds) => Effect.forEach(storeIds, feeds.head, together)))).toBe(1)
   })
 
   it("don't wait for one whose row somebody holds", async () => {
@@ -209,7 +240,7 @@ describe.skipIf(postgres.away !== undefined)("many stores at once on PostgreSQL"
     await Effect.runPromise(
       Effect.gen(function* () {
         const feeds = yield* FeedStore
-        const append = (storeId: StoreId) => feeds.append(storeId, makeRecords(1))
+        const append = (storeId: StoreId) => feeds.append(storeId, recordsOf(1))
         yield* Effect.forEach(storeIds, append, together)
         yield* Effect.promise(() =>
           sql`update ${storesTable(database)} set head = head where store_id = ${held}`.execute(transaction)

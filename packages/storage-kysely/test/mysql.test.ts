@@ -1,12 +1,14 @@
-import { allowAll, createEventLogServer, FeedStore } from "@eventlog-server/core"
+import { allowAll, createEventLogServer } from "@eventlog-server/core"
+import { FeedStore } from "@eventlog-server/core/backend"
+import { type AddedTodos, addedSchema, makeRecord, silent } from "@eventlog-server/testkit/schema"
 import { Effect } from "effect"
-import { EventJournal, EventLogMessage } from "effect/eventlog"
+import { EventLogMessage } from "effect/eventlog"
 import { type Kysely, sql, type Transaction } from "kysely"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { dialects } from "../src/dialects/dialects.ts"
 import { kyselyBackend } from "../src/index.ts"
 import { databases, type TestDatabase } from "./databases/databases.ts"
-import { type Notes, type NotesDatabase, schema, silent } from "./notes.ts"
+import type { NotesDatabase } from "./notes.ts"
 
 const mysql = databases.find(({ name }) => name === "mysql")
 
@@ -22,16 +24,16 @@ const startServer = (
   { db, options }: TestDatabase<NotesDatabase>,
   note: (transaction: Transaction<NotesDatabase>, text: string) => Promise<void>
 ) => {
-  const server = createEventLogServer<typeof Notes, Transaction<NotesDatabase>>({
-    schema,
-    handlers: { Noted: ({ payload, transaction }) => note(transaction, payload.text) },
+  const server = createEventLogServer<typeof AddedTodos, Transaction<NotesDatabase>>({
+    schema: addedSchema,
+    handlers: { TodoAdded: ({ payload, transaction }) => note(transaction, payload.text) },
     backend: kyselyBackend({ db, ...options, transactionalHandlers: true }),
     auth: allowAll,
     logger: silent
   })
   onTestFinished(() => server.close())
   const write = async (text: string) => {
-    const { sequenceNumbers } = await server.write({ storeId: "notes", event: "Noted", payload: { key: "k", text } })
+    const { sequenceNumbers } = await server.write({ storeId: "notes", event: "TodoAdded", payload: { id: "k", text } })
     await server.processed({ storeId: "notes", sequence: sequenceNumbers[0] ?? 0 })
   }
   return { write }
@@ -71,13 +73,9 @@ describe.skipIf(mysql === undefined || mysql.away !== undefined)("MariaDB", () =
     const { db, options } = await open()
     const { layer } = kyselyBackend({ db, ...options })
     const append = async (store: string) => {
-      const payload = new Uint8Array(8)
-      const id = EventJournal.makeEntryIdUnsafe()
-      const entry = new EventJournal.Entry({ id, event: "Noted", primaryKey: "k", payload }, { disableChecks: true })
-      const records = [{ entry, author: null, transportOnly: false }]
       const storeId = EventLogMessage.StoreId.make(store)
       const slots = await Effect.runPromise(
-        FeedStore.use((feeds) => feeds.append(storeId, records)).pipe(Effect.provide(layer))
+        FeedStore.use((feeds) => feeds.append(storeId, [makeRecord()])).pipe(Effect.provide(layer))
       )
       return slots.map(({ sequence }) => sequence)
     }

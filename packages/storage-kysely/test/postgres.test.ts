@@ -1,32 +1,26 @@
-import { allowAll, createEventLogServer, FeedStore } from "@eventlog-server/core"
+import { allowAll, createEventLogServer } from "@eventlog-server/core"
+import { FeedStore } from "@eventlog-server/core/backend"
+import { freshName, postgresUrl } from "@eventlog-server/testkit/databases"
+import { TcpProxy, targetOf } from "@eventlog-server/testkit/network"
+import { addedSchema, makeRecord, silent } from "@eventlog-server/testkit/schema"
 import { Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
-import { EventJournal, EventLogMessage } from "effect/eventlog"
+import { EventLogMessage } from "effect/eventlog"
 import { Kysely, PostgresDialect, sql } from "kysely"
 import { Client, Pool } from "pg"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { ensureSchema, type KyselyBackendOptions, kyselyBackend } from "../src/index.ts"
 import { databases } from "./databases/databases.ts"
-import { dropSchema, freshSchema, openPostgres, postgresUrl } from "./databases/postgres.ts"
-import { openProxy } from "./databases/proxy.ts"
-import { type NotesDatabase, schema, silent } from "./notes.ts"
+import { dropSchema, openPostgres } from "./databases/postgres.ts"
+import type { NotesDatabase } from "./notes.ts"
 
 const away = databases.find(({ name }) => name === "postgres")?.away
 
 const storeId = EventLogMessage.StoreId.make("store")
 
-const makeRecord = () => ({
-  entry: new EventJournal.Entry(
-    { id: EventJournal.makeEntryIdUnsafe(), event: "Noted", primaryKey: "k", payload: new Uint8Array(8) },
-    { disableChecks: true }
-  ),
-  author: null,
-  transportOnly: false
-})
-
 /** A schema with the tables, until the test is over. */
 const openTables = async () => {
   const db = openPostgres()
-  const name = freshSchema()
+  const name = freshName()
   await ensureSchema(db, { dialect: "postgres", schema: name })
   onTestFinished(async () => {
     await dropSchema(db, name)
@@ -117,21 +111,18 @@ describe.skipIf(away !== undefined)("PostgreSQL", () => {
 
   it("runs a handler's transaction once when the answer to its commit is lost", async () => {
     const tables = await openTables()
-    const { hostname, port } = new URL(postgresUrl)
-    const proxy = await openProxy(hostname, Number(port || 5432))
+    const proxy = await TcpProxy.open(targetOf(postgresUrl))
     onTestFinished(proxy.close)
-    const url = new URL(postgresUrl)
-    url.host = `127.0.0.1:${proxy.port}`
-    const pool = new Pool({ connectionString: url.href, options: `-c search_path=${tables.schema}` })
+    const pool = new Pool({ connectionString: proxy.through(postgresUrl), options: `-c search_path=${tables.schema}` })
     pool.on("error", () => {})
     pool.on("connect", (client) => client.on("error", () => {}))
     const db = new Kysely<NotesDatabase>({ dialect: new PostgresDialect({ pool }) })
     await db.schema.createTable("notes").addColumn("place", "integer").addColumn("text", "text").execute()
     let runs = 0
     const server = createEventLogServer({
-      schema,
+      schema: addedSchema,
       handlers: {
-        Noted: async ({ payload, transaction }) => {
+        TodoAdded: async ({ payload, transaction }) => {
           runs++
           await transaction.insertInto("notes").values({ place: runs, text: payload.text }).execute()
           if (payload.text === "two" && runs === 2) proxy.loseAnswerTo("commit")
@@ -146,7 +137,7 @@ describe.skipIf(away !== undefined)("PostgreSQL", () => {
       await db.destroy()
     })
     for (const [index, text] of ["one", "two", "three"].entries()) {
-      await server.write({ storeId, event: "Noted", payload: { key: "k", text } })
+      await server.write({ storeId, event: "TodoAdded", payload: { id: "k", text } })
       await server.processed({ storeId, sequence: index + 1 })
     }
     const notes = await db.selectFrom("notes").select("text").orderBy("place").execute()

@@ -1,6 +1,14 @@
-import { type BucketRange, FeedStore, type StorageError, type StoreErasedError } from "@eventlog-server/core"
-import { Effect, Layer, ManagedRuntime } from "effect"
-import { EventJournal, EventLogMessage } from "effect/eventlog"
+import {
+  type BucketRange,
+  type FeedLostError,
+  FeedStore,
+  type StorageError,
+  type StoreErasedError,
+  type SurvivingEvents
+} from "@eventlog-server/core/backend"
+import { makeRecord } from "@eventlog-server/testkit/schema"
+import { Effect, Layer, ManagedRuntime, Stream } from "effect"
+import { EventLogMessage } from "effect/eventlog"
 import { type Kysely, sql } from "kysely"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { kyselyBackend } from "../src/index.ts"
@@ -8,14 +16,7 @@ import { databases, type TestDatabase } from "./databases/databases.ts"
 
 const storeId = EventLogMessage.StoreId.make("store")
 
-const makeRecord = (primaryKey: string) => ({
-  entry: new EventJournal.Entry(
-    { id: EventJournal.makeEntryIdUnsafe(), event: "Noted", primaryKey, payload: new Uint8Array(100) },
-    { disableChecks: true }
-  ),
-  author: null,
-  transportOnly: false
-})
+const recordOf = (primaryKey: string) => makeRecord({ event: "Noted", primaryKey, payload: 100 })
 
 /** How many rows and entries of indexes the database has read so far on this connection. */
 type RowsRead = (db: Kysely<unknown>, schema: string | undefined) => Promise<number>
@@ -42,12 +43,12 @@ const setUp = ({ db, options }: TestDatabase<unknown>) => {
   let written = 0
   /** Writes two entries of each of so many primary keys. */
   const write = async (keys: number) => {
-    const records = Array.from({ length: keys }, (_, index) => makeRecord(`key ${written + index}`))
+    const records = Array.from({ length: keys }, (_, index) => recordOf(`key ${written + index}`))
     await feeds((feeds) => feeds.append(storeId, records))
     await feeds((feeds) =>
       feeds.append(
         storeId,
-        records.map(({ entry }) => makeRecord(entry.primaryKey))
+        records.map(({ entry }) => recordOf(entry.primaryKey))
       )
     )
     written += keys
@@ -67,16 +68,21 @@ const ranges = Array.from(
 )
 const limits = { maxEntries: 1_000, maxBytes: 1_000_000 }
 
+/** No id is greater. */
+const anyId = new Uint8Array(16).fill(0xff)
+
 describe("a bucket that holds a long history itself", () => {
   for (const { away, name, open } of databases.filter(({ name }) => rowsRead[name] !== undefined)) {
     it.skipIf(away !== undefined)(`costs what is found of it: ${name}`, async () => {
       const database = await open(1)
       const { feeds } = setUp(database)
-      const records = Array.from({ length: 2_000 }, () => makeRecord("key"))
+      const records = Array.from({ length: 2_000 }, () => recordOf("key"))
       await feeds((feeds) => feeds.append(storeId, records))
       const afterId = records[1_994]?.entry.id
       const range = { events: ["Noted"], primaryKey: "key", fromSequence: 1, toSequence: 2_000 }
-      const cost = async <A>(lookUp: (feeds: FeedStore["Service"]) => Effect.Effect<A, StorageError>) => {
+      const cost = async <A>(
+        lookUp: (feeds: FeedStore["Service"]) => Effect.Effect<A, StorageError | StoreErasedError>
+      ) => {
         const before = await rowsRead[name]!(database.db, database.options.schema)
         await feeds(lookUp)
         return (await rowsRead[name]!(database.db, database.options.schema)) - before
@@ -87,14 +93,16 @@ describe("a bucket that holds a long history itself", () => {
       const last = { ...range, fromSequence: 1_995 }
       expect(await cost((feeds) => feeds.bucket(storeId, [last], { ...newest, order: "sequence" }))).toBeLessThan(50)
       expect(await cost((feeds) => feeds.bucketBounds(storeId, [range]))).toBeLessThan(50)
-      expect(await cost((feeds) => feeds.greatestId(storeId))).toBeLessThan(10)
+      expect(await cost((feeds) => feeds.head(storeId))).toBeLessThan(10)
     })
   }
 })
 
 const lookUps: Record<
   string,
-  (feeds: FeedStore["Service"]) => Effect.Effect<ReadonlyArray<unknown>, StorageError | StoreErasedError>
+  (
+    feeds: FeedStore["Service"]
+  ) => Effect.Effect<ReadonlyArray<unknown>, StorageError | StoreErasedError | FeedLostError>
 > = {
   "a bucket's entries in order": (feeds: FeedStore["Service"]) =>
     feeds.bucket(storeId, ranges, { order: "sequence", ...limits }),
@@ -103,6 +111,52 @@ const lookUps: Record<
   "a bucket's bounds": (feeds: FeedStore["Service"]) => feeds.bucketBounds(storeId, ranges),
   "a page": (feeds) => Effect.map(feeds.read(storeId, 500, { ...limits, maxEntries: 300 }), ({ entries }) => entries)
 }
+
+/**
+ * Rows that are read for each primary key that survives: the end of its bucket, by ids one more, and what is sent. Beside them
+ * the store's row, its first entry, and where steps end: on MySQL those in each of up to 63 spans, and an end is a step into
+ * the index and a row.
+ */
+const survivorRows: Record<string, Record<SurvivingEvents["by"] | "beside", number>> = {
+  postgres: { sequence: 2, id: 3, beside: 3 },
+  mysql: { sequence: 3, id: 4, beside: 70 }
+}
+
+describe("the survivors of a beginning", () => {
+  const keys = 100
+  for (const { away, name, open } of databases.filter(({ name }) => rowsRead[name] !== undefined)) {
+    it.skipIf(away !== undefined)(`cost what survives, however long the history: ${name}`, async () => {
+      const database = await open(1)
+      const { feeds } = setUp(database)
+      const write = async (id: EventLogMessage.StoreId) => {
+        const records = Array.from({ length: keys }, (_, index) => recordOf(`key ${index}`))
+        await feeds((feeds) => feeds.append(id, records))
+        return records[keys - 1]!.entry.id
+      }
+      const cost = async (by: SurvivingEvents["by"], toId: Uint8Array) => {
+        const request = { groups: [{ events: ["Noted"], by }], toSequence: 1_000_000, toId, limits }
+        const before = await rowsRead[name]!(database.db, database.options.schema)
+        const found = await feeds((feeds) =>
+          Effect.flatMap(feeds.survivors(storeId, request), ({ pages }) => Stream.runCollect(pages))
+        )
+        expect(found.flat()).toHaveLength(keys)
+        return (await rowsRead[name]!(database.db, database.options.schema)) - before - keys * survivorRows[name]![by]
+      }
+      // Others are before and behind it in the indexes.
+      for (const id of ["another", "store", "third"]) await write(EventLogMessage.StoreId.make(id))
+      const costs = [await cost("sequence", anyId), await cost("id", anyId)]
+      for (let round = 0; round < 59; round++) await write(storeId)
+      const lastOld = await write(storeId)
+      costs.push(await cost("sequence", anyId), await cost("id", anyId))
+      const { beside } = survivorRows[name]!
+      expect(Math.max(...costs), costs.join(", ")).toBeLessThanOrEqual(beside)
+      // Where all buckets have younger entries, those are looked at, and each end once more.
+      for (let round = 0; round < 2; round++) await write(storeId)
+      const younger = [await cost("sequence", lastOld), await cost("id", lastOld)]
+      expect(Math.max(...younger), younger.join(", ")).toBeLessThanOrEqual(3 * keys + beside)
+    })
+  }
+})
 
 for (const { away, name, open } of databases.filter(({ name }) => rowsRead[name] !== undefined)) {
   describe.skipIf(away !== undefined)(`${name}${away === undefined ? "" : `: ${away}`}`, () => {

@@ -1,10 +1,12 @@
-import { allowAll, type Backend, createEventLogServer, FeedStore } from "@eventlog-server/core"
+import { allowAll, createEventLogServer } from "@eventlog-server/core"
+import { type Backend, FeedStore } from "@eventlog-server/core/backend"
+import { addedSchema, silent } from "@eventlog-server/testkit/schema"
 import { Effect, Layer } from "effect"
 import { sql } from "kysely"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { kyselyBackend } from "../src/index.ts"
 import { databases, type TestDatabase } from "./databases/databases.ts"
-import { type NotesDatabase, schema, silent } from "./notes.ts"
+import type { NotesDatabase } from "./notes.ts"
 
 const isLong = process.env.EVENTLOG_TEST_LONG !== undefined
 
@@ -48,7 +50,18 @@ const makeRawInsert = ({ db, options }: TestDatabase<NotesDatabase>, size: numbe
   let sequence = 0
   return () => {
     const rows = Array.from({ length: size }, () => {
-      const values = [-1, ++sequence, randomBytes(16), randomBytes(16), "Noted", "key", null, 0, 40, randomBytes(32)]
+      const values = [
+        -1,
+        ++sequence,
+        randomBytes(16),
+        randomBytes(16),
+        "TodoAdded",
+        "key",
+        null,
+        0,
+        40,
+        randomBytes(32)
+      ]
       return sql`(${sql.join(values)})`
     })
     return sql`insert into ${table}
@@ -63,8 +76,8 @@ describe.each(databases)("writers of one store on $name", ({ away, name, open })
     const database = await open<NotesDatabase>()
     const { backend, calls } = counted(kyselyBackend({ db: database.db, ...database.options }))
     const server = createEventLogServer({
-      schema,
-      handlers: { Noted: () => {} },
+      schema: addedSchema,
+      handlers: { TodoAdded: () => {} },
       backend,
       auth: allowAll,
       logger: silent
@@ -72,8 +85,8 @@ describe.each(databases)("writers of one store on $name", ({ away, name, open })
     onTestFinished(() => server.close())
     let written = 0
     const entries = await rate(writers, async () => {
-      const payload = { key: `key ${written++}`, text: "x".repeat(24) }
-      await server.write({ storeId: "store", event: "Noted", payload, runHandlers: false })
+      const payload = { id: `key ${written++}`, text: "x".repeat(24) }
+      await server.write({ storeId: "store", event: "TodoAdded", payload, runHandlers: false })
     })
     const sequences: Array<number> = []
     for await (const { remoteSequence } of server.read({ storeId: "store", from: 1 })) sequences.push(remoteSequence)

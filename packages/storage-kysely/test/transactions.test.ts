@@ -4,15 +4,16 @@ import {
   createEventLogServer,
   InsideTransactionError
 } from "@eventlog-server/core"
+import { AddedTodos, addedSchema, silent } from "@eventlog-server/testkit/schema"
 import { Deferred, Effect } from "effect"
 import { EventLog } from "effect/eventlog"
 import { type Kysely, sql, type Transaction } from "kysely"
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest"
 import { currentTransaction, kyselyBackend, OuterDatabaseError, RevokedTransactionError } from "../src/index.ts"
 import { databases, type TestDatabase } from "./databases/databases.ts"
-import { Notes, type NotesDatabase, schema, silent } from "./notes.ts"
+import type { NotesDatabase } from "./notes.ts"
 
-type Options = CreateEventLogServerOptions<typeof Notes, Transaction<NotesDatabase>>
+type Options = CreateEventLogServerOptions<typeof AddedTodos, Transaction<NotesDatabase>>
 
 const createNotes = (db: Kysely<NotesDatabase>) =>
   db.schema
@@ -31,7 +32,7 @@ const startServer = (
   more: Partial<Options> = {}
 ) => {
   const server = createEventLogServer({
-    schema,
+    schema: addedSchema,
     handlers,
     backend: kyselyBackend({ db, ...options, transactionalHandlers: true }),
     auth: allowAll,
@@ -40,7 +41,9 @@ const startServer = (
   })
   onTestFinished(() => server.close())
   const write = async (...texts: ReadonlyArray<string>) => {
-    const written = texts.map((text) => server.write({ storeId: "notes", event: "Noted", payload: { key: "k", text } }))
+    const written = texts.map((text) =>
+      server.write({ storeId: "notes", event: "TodoAdded", payload: { id: "k", text } })
+    )
     return (await Promise.all(written)).map(({ sequenceNumbers }) => sequenceNumbers[0] ?? 0)
   }
   const processed = (sequence: number) => server.processed({ storeId: "notes", sequence })
@@ -65,7 +68,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
       it("commit what they wrote together with the cursor, entry by entry in order", async () => {
         const database = await setUp()
         const { processed, write } = startServer(database, {
-          Noted: async ({ payload, transaction }) => {
+          TodoAdded: async ({ payload, transaction }) => {
             expectTypeOf(transaction).toEqualTypeOf<Transaction<NotesDatabase>>()
             await insert(transaction, payload.text)
           }
@@ -83,7 +86,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         const { processed, write } = startServer(
           database,
           {
-            Noted: async ({ payload, transaction }) => {
+            TodoAdded: async ({ payload, transaction }) => {
               await insert(transaction, payload.text)
               if (payload.text === "bad") throw new Error("refused")
             }
@@ -99,7 +102,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
       it("go on behind a statement that failed, whether the handler took notice or not", async () => {
         const database = await setUp()
         const { processed, write } = startServer(database, {
-          Noted: async ({ payload, transaction }) => {
+          TodoAdded: async ({ payload, transaction }) => {
             if (payload.text === "bad") await sql`select nonsense`.execute(transaction).catch(() => {})
             else await insert(transaction, payload.text)
           }
@@ -117,7 +120,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         const { processed, write } = startServer(
           database,
           {
-            Noted: async ({ payload, signal, transaction }) => {
+            TodoAdded: async ({ payload, signal, transaction }) => {
               seen.push(payload.text)
               await insert(transaction, payload.text)
               if (payload.text !== "slow") return
@@ -142,7 +145,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         const { processed, server, write } = startServer(
           database,
           {
-            Noted: async ({ payload, transaction }) => {
+            TodoAdded: async ({ payload, transaction }) => {
               await insert(transaction, payload.text)
               if (payload.text === "writes") await write("another")
               if (payload.text === "waits") await server.processed({ storeId: "notes", sequence: 9 })
@@ -162,8 +165,8 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
       it("hand the transaction to the handlers of an EventLog.group, which can't call the server either", async () => {
         const database = await setUp()
         const onHandlerFailure = vi.fn()
-        const handlers = EventLog.group(Notes, (on) =>
-          on.handle("Noted", ({ payload }) =>
+        const handlers = EventLog.group(AddedTodos, (on) =>
+          on.handle("TodoAdded", ({ payload }) =>
             Effect.gen(function* () {
               const transaction = yield* currentTransaction<NotesDatabase>()
               yield* Effect.promise(() => insert(transaction, payload.text))
@@ -185,7 +188,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         const { processed, write } = startServer(
           database,
           {
-            Noted: async ({ payload, transaction }) => {
+            TodoAdded: async ({ payload, transaction }) => {
               await insert(transaction, payload.text)
               if (payload.text === "meets" && conflicts++ < 2) {
                 throw Object.assign(new Error("in the way"), { code: conflict })
@@ -206,7 +209,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
           database.options.schema === undefined ? "eventlog_stores" : `${database.options.schema}.eventlog_stores`
         let isLost = false
         const { processed, write } = startServer(database, {
-          Noted: async ({ payload, transaction }) => {
+          TodoAdded: async ({ payload, transaction }) => {
             await insert(transaction, payload.text)
             if (isLost || payload.text !== "two") return
             isLost = true
@@ -222,19 +225,19 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
       it("may write to the server, with a single connection, where they don't share the transaction", async () => {
         const { db, options } = await setUp(1)
         const server = createEventLogServer({
-          schema,
+          schema: addedSchema,
           handlers: {
-            Noted: async ({ payload, transaction }) => {
+            TodoAdded: async ({ payload, transaction }) => {
               expectTypeOf(transaction).toEqualTypeOf<undefined>()
               if (payload.text !== "one") return
-              await server.write({ storeId: "notes", event: "Noted", payload: { key: "k", text: "two" } })
+              await server.write({ storeId: "notes", event: "TodoAdded", payload: { id: "k", text: "two" } })
             }
           },
           backend: kyselyBackend({ db, ...options }),
           auth: allowAll
         })
         onTestFinished(() => server.close())
-        await server.write({ storeId: "notes", event: "Noted", payload: { key: "k", text: "one" } })
+        await server.write({ storeId: "notes", event: "TodoAdded", payload: { id: "k", text: "one" } })
         await server.processed({ storeId: "notes", sequence: 2 })
       })
 
@@ -244,7 +247,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         const { processed, write } = startServer(
           database,
           {
-            Noted: async ({ payload, transaction }) => {
+            TodoAdded: async ({ payload, transaction }) => {
               await insert(transaction, payload.text)
               if (payload.text === "bad") await insert(database.db, "outside")
             }

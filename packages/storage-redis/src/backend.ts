@@ -5,16 +5,16 @@ import {
   FeedAdmin,
   FeedStore,
   StoreProgress
-} from "@eventlog-server/core"
+} from "@eventlog-server/core/backend"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
+import { ScriptCalls } from "./calls/ScriptCalls.ts"
 import type { AppRedis } from "./client.ts"
 import { warnOfSettings } from "./durability.ts"
 import { makeFeedAdmin } from "./feed/feedAdmin.ts"
 import { makeFeedStore } from "./feed/feedStore.ts"
 import { Identity } from "./feed/identity.ts"
-import { ListedStores } from "./feed/ListedStores.ts"
-import { SeenEntries } from "./feed/SeenEntries.ts"
 import { type Keys, makeKeys } from "./keys.ts"
+import { StampedList } from "./lists/StampedList.ts"
 import type { RedisNode } from "./node.ts"
 import { makeStoreProgress } from "./progress/storeProgress.ts"
 import { makeStoreRegistry } from "./registry/storeRegistry.ts"
@@ -42,10 +42,23 @@ const makeNode = Effect.fnUntraced(function* (
   redis: AppRedis,
   keys: Keys
 ): Effect.fn.Return<RedisNode, never, Scope.Scope> {
-  const listed = new ListedStores()
-  const wakeups = yield* makeWakeups(redis, keys.accessChannel, () => listed.clear())
-  const scope = yield* Effect.scope
-  return { redis, keys, identity: new Identity(redis, keys), seen: new SeenEntries(), listed, wakeups, scope }
+  const calls = new ScriptCalls(redis)
+  const behind = new StampedList(redis, calls, { keys: keys.behind, forGood: keys.stores })
+  const failing = new StampedList(redis, calls, { keys: keys.failing })
+  const wakeups = yield* makeWakeups(redis, keys, () => {
+    behind.forget()
+    failing.forget()
+  })
+  return {
+    redis,
+    calls,
+    keys,
+    identity: new Identity(redis, keys),
+    behind,
+    failing,
+    wakeups,
+    scope: yield* Effect.scope
+  }
 })
 
 const makePorts = Effect.fnUntraced(function* (

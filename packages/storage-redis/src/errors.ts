@@ -1,7 +1,7 @@
-import { StorageError, StoreErasedError, type StoreId } from "@eventlog-server/core"
+import { FeedLostError, StorageError, StoreErasedError, type StoreId } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 
-/** Servers that are starting, failing over, busy or moving slots; and a loss, which is noticed once. */
+/** Servers that are starting, failing over, busy or moving slots; and entries that are gone, where nobody else is told. */
 const passingReplies = /^(LOST|LOADING|BUSY|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|READONLY|NOREPLICAS|UNBLOCKED|MOVED|ASK) /
 
 /** What ioredis says of connections that were lost, can't be made, or don't answer. */
@@ -19,19 +19,30 @@ export const isRetryable = (cause: unknown): boolean => {
 /** Whether a script said so, by an error that begins with this word. */
 export const isReply = (cause: unknown, word: string): boolean => messageOf(cause).startsWith(`${word} `)
 
+/** The number that a script said with a word; `undefined` where it said something else. */
+export const numberOf = (cause: unknown, word: string): number | undefined =>
+  isReply(cause, word) ? Number(messageOf(cause).split(" ")[1]) : undefined
+
+/** What a member of a port fails with where Redis did. */
+export const storageError = (operation: string, cause: unknown): StorageError =>
+  new StorageError({ operation, retryable: isRetryable(cause), cause })
+
 /** Every call of a port goes through here: it fails as the ports do. */
 export const attempt = <A>(operation: string, call: () => Promise<A>): Effect.Effect<A, StorageError> =>
-  Effect.tryPromise({
-    try: call,
-    catch: (cause) => new StorageError({ operation, retryable: isRetryable(cause), cause })
-  })
+  Effect.tryPromise({ try: call, catch: (cause) => storageError(operation, cause) })
 
-/** The same for calls that an erased store refuses. */
-export const attemptOn = <A>(
-  operation: string,
-  storeId: StoreId,
-  call: () => Promise<A>
-): Effect.Effect<A, StorageError | StoreErasedError> =>
-  Effect.mapError(attempt(operation, call), (error) =>
-    isReply(error.cause, "ERASED") ? new StoreErasedError({ storeId }) : error
-  )
+const translating =
+  <F>(translate: (error: StorageError) => F | undefined) =>
+  <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | F> =>
+    Effect.mapError(effect, (error) => (error instanceof StorageError ? (translate(error) ?? error) : error))
+
+/** Fails with what it is where a script said that the store was erased. */
+export const orErased = (storeId: StoreId) =>
+  translating(({ cause }) => (isReply(cause, "ERASED") ? new StoreErasedError({ storeId }) : undefined))
+
+/** Fails with what it is where a script said that an entry is gone. */
+export const orLost = (storeId: StoreId) =>
+  translating(({ cause }) => {
+    const sequence = numberOf(cause, "LOST")
+    return sequence === undefined ? undefined : new FeedLostError({ storeId, sequence })
+  })

@@ -1,2 +1,2 @@
-export { type RedisBackendOptions, redisBackend } from "./backend.ts"
-export type { AppRedis, RedisClient, RedisCluster, RedisConnection, Subscriber } from "./client.ts"
+export { redisBackend } from "./backend.ts"
+export type { RedisCluster } from "./client.ts"

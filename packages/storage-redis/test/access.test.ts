@@ -1,15 +1,16 @@
-import { type AccessChange, StoreId } from "@eventlog-server/core"
+import { type AccessChange, StoreId } from "@eventlog-server/core/backend"
+import { RedisServer, redisMissing } from "@eventlog-server/testkit/databases"
+import { describeUnless } from "@eventlog-server/testkit/skipping"
 import { Effect, Exit, Scope, Stream } from "effect"
 import { Redis } from "ioredis"
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest"
 import { redisBackend } from "../src/index.ts"
 import { openNode } from "./node.ts"
-import { RedisServer, redisMissing } from "./servers/RedisServer.ts"
 
 const storeId = StoreId.make("store")
 const signingKey = (byte: number) => new Uint8Array(32).fill(byte)
 
-describe.skipIf(redisMissing !== undefined)("keys on Redis", () => {
+describeUnless(redisMissing())("keys on Redis", () => {
   let server: RedisServer
 
   beforeAll(async () => {

@@ -1,13 +1,20 @@
-import { type BackendHarness, backendSuite, selectBackends } from "@eventlog-server/core/conformance"
+import { BackendAwayError, type BackendHarness, backendSuite, selectBackends } from "@eventlog-server/core/conformance"
+import { RedisCluster, RedisServer, redisMissing } from "@eventlog-server/testkit/databases"
 import { Redis } from "ioredis"
 import { redisBackend } from "../src/index.ts"
-import { RedisCluster } from "./servers/RedisCluster.ts"
-import { RedisServer } from "./servers/RedisServer.ts"
+import { loseTail } from "./servers/loseTail.ts"
 
 /** Short: a lease whose taking was not answered holds its store up for as long. */
 const leaseTime = "10 seconds"
 
+/** Tells the suite that there is no Redis to test with. */
+const requireRedis = (): void => {
+  const missing = redisMissing()
+  if (missing !== undefined) throw new BackendAwayError(missing)
+}
+
 const openServer = async (): Promise<BackendHarness> => {
+  requireRedis()
   const server = await RedisServer.start()
   const [one, other] = [new Redis(server.url), new Redis(server.url)]
   for (const redis of [one, other]) redis.on("error", () => {})
@@ -17,7 +24,8 @@ const openServer = async (): Promise<BackendHarness> => {
     expireLease: async (storeId) => {
       await one.hset(`eventlog:{store:${storeId}}:state`, "until", 0)
     },
-    outage: { begin: () => server.kill(), end: () => server.start() },
+    loseTail: (storeId, count) => loseTail(one, storeId, count),
+    outage: { begin: server.process.crash, end: server.process.start },
     close: async () => {
       one.disconnect()
       other.disconnect()
@@ -27,6 +35,7 @@ const openServer = async (): Promise<BackendHarness> => {
 }
 
 const openCluster = async (): Promise<BackendHarness> => {
+  requireRedis()
   const cluster = await RedisCluster.start()
   const [one, other] = [cluster.connect(), cluster.connect()]
   for (const redis of [one, other]) redis.on("error", () => {})
@@ -36,6 +45,7 @@ const openCluster = async (): Promise<BackendHarness> => {
     expireLease: async (storeId) => {
       await one.hset(`eventlog:{store:${storeId}}:state`, "until", 0)
     },
+    loseTail: (storeId, count) => loseTail(one, storeId, count),
     outage: { begin: async () => cluster.pause(), end: () => cluster.resume() },
     close: async () => {
       one.disconnect()

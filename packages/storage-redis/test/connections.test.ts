@@ -1,12 +1,13 @@
-import { StoreId } from "@eventlog-server/core"
+import { StoreId } from "@eventlog-server/core/backend"
+import { RedisServer, redisMissing } from "@eventlog-server/testkit/databases"
+import { describeUnless } from "@eventlog-server/testkit/skipping"
 import { Effect, Exit, Scope, Stream } from "effect"
 import { Redis } from "ioredis"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, it } from "vitest"
 import { redisBackend } from "../src/index.ts"
 import { openNode } from "./node.ts"
-import { RedisServer, redisMissing } from "./servers/RedisServer.ts"
 
-describe.skipIf(redisMissing !== undefined)("the connections of a node on Redis", () => {
+describeUnless(redisMissing())("the connections of a node on Redis", () => {
   let server: RedisServer
 
   beforeAll(async () => {
@@ -55,7 +56,7 @@ describe.skipIf(redisMissing !== undefined)("the connections of a node on Redis"
   it("are all closed with the node where it made the client itself", async () => {
     await expect.poll(connections, { timeout: 15_000 }).toBe(0)
     const node = await openNode(redisBackend({ redis: () => new Redis(server.url) }).layer)
-    await Effect.runPromise(node.feeds.id)
+    await Effect.runPromise(node.admin.id)
     expect(await connections()).toBeGreaterThan(0)
     await node.close()
     await expect.poll(connections, { timeout: 15_000 }).toBe(0)

@@ -1,15 +1,17 @@
-import { StoreId } from "@eventlog-server/core"
+import { StoreId } from "@eventlog-server/core/backend"
+import { RedisServer, redisMissing } from "@eventlog-server/testkit/databases"
+import { makeRecords } from "@eventlog-server/testkit/schema"
+import { describeUnless } from "@eventlog-server/testkit/skipping"
 import { Effect } from "effect"
 import { Redis } from "ioredis"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, it } from "vitest"
 import { redisBackend } from "../src/index.ts"
 import { type Node, openNode } from "./node.ts"
-import { makeRecords, wholePage } from "./records.ts"
-import { RedisServer, redisMissing } from "./servers/RedisServer.ts"
+import { wholePage } from "./records.ts"
 
 const fails = <A, E>(effect: Effect.Effect<A, E>): Promise<E> => Effect.runPromise(Effect.flip(effect))
 
-describe.skipIf(redisMissing !== undefined)("a store on Redis", () => {
+describeUnless(redisMissing())("a store on Redis", () => {
   let server: RedisServer
   let redis: Redis
   let node: Node
@@ -39,6 +41,7 @@ describe.skipIf(redisMissing !== undefined)("a store on Redis", () => {
     ["whose state was evicted", (base: string) => redis.del(`${base}:state`), ["read", "append"]],
     ["whose ids were evicted", (base: string) => redis.del(`${base}:ids`), ["append"]],
     ["whose buckets were evicted", (base: string) => redis.del(`${base}:buckets`), ["append"]],
+    ["whose events were evicted", (base: string) => redis.del(`${base}:events`), ["append"]],
     ["that somebody else wrote to", (base: string) => redis.xadd(`${base}:feed`, "*", "e", "x"), ["read", "append"]]
   ])("%s says so, and takes nothing more", async (_, damage, refused) => {
     const storeId = await openStore()
@@ -56,7 +59,7 @@ describe.skipIf(redisMissing !== undefined)("a store on Redis", () => {
 
   it("refuses an append that is bigger than a script should be, and takes the next one", async () => {
     const storeId = await openStore()
-    const error = await fails(node.feeds.append(storeId, makeRecords(1, 129 * 1024 * 1024)))
+    const error = await fails(node.feeds.append(storeId, makeRecords(1, { payload: 129 * 1024 * 1024 })))
     expect(error).toMatchObject({ retryable: false })
     expect(await Effect.runPromise(node.feeds.append(storeId, makeRecords(1)))).toEqual([{ sequence: 41, isNew: true }])
     await node.close()

@@ -1,13 +1,14 @@
-import { layerAppLogger } from "@eventlog-server/core"
+import { layerAppLogger } from "@eventlog-server/core/effect"
+import { RedisServer, redisMissing } from "@eventlog-server/testkit/databases"
+import { describeUnless } from "@eventlog-server/testkit/skipping"
 import { Effect, Layer } from "effect"
 import { Redis } from "ioredis"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, it } from "vitest"
 import { warnOfSettings } from "../src/durability.ts"
 import { redisBackend } from "../src/index.ts"
 import { openNode } from "./node.ts"
-import { RedisServer, redisMissing } from "./servers/RedisServer.ts"
 
-describe.skipIf(redisMissing !== undefined)("a node that starts on Redis", () => {
+describeUnless(redisMissing())("a node that starts on Redis", () => {
   let server: RedisServer
 
   beforeAll(async () => {

@@ -4,7 +4,7 @@ import {
   FeedAdmin,
   FeedStore,
   StoreProgress
-} from "@eventlog-server/core"
+} from "@eventlog-server/core/backend"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 
 /** The ports of one node. */

@@ -1,24 +1,14 @@
 import { allowAll, createEventLogServer } from "@eventlog-server/core"
-import { Schema } from "effect"
-import { EventGroup, EventLog } from "effect/eventlog"
+import { RedisServer, redisMissing } from "@eventlog-server/testkit/databases"
+import { addedSchema, silent } from "@eventlog-server/testkit/schema"
+import { describeUnless } from "@eventlog-server/testkit/skipping"
 import { Redis } from "ioredis"
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest"
 import { redisBackend } from "../src/index.ts"
-import { RedisServer, redisMissing } from "./servers/RedisServer.ts"
 
 const isLong = process.env.EVENTLOG_TEST_LONG !== undefined
 
 const millis = isLong ? 3_000 : 100
-
-const schema = EventLog.schema(
-  EventGroup.empty.add({
-    tag: "Noted",
-    primaryKey: (note) => note.key,
-    payload: Schema.Struct({ key: Schema.String, text: Schema.String })
-  })
-)
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** Repeats something for a while, in several places at once; answers how often a second. */
 const rate = async (places: number, call: (place: number) => Promise<unknown>): Promise<number> => {
@@ -34,10 +24,10 @@ const rate = async (places: number, call: (place: number) => Promise<unknown>): 
   return (count / (performance.now() - startedAt)) * 1_000
 }
 
-const payloadOf = (key: number) => ({ key: `key ${key}`, text: "x".repeat(24) })
+const payloadOf = (key: number) => ({ id: `key ${key}`, text: "x".repeat(24) })
 
 /** Nobody's speed is judged here: `vitest run --mode long` prints the figures. */
-describe.skipIf(redisMissing !== undefined)("writers on Redis", () => {
+describeUnless(redisMissing())("writers on Redis", () => {
   let redisServer: RedisServer
   let redis: Redis
 
@@ -63,8 +53,8 @@ describe.skipIf(redisMissing !== undefined)("writers on Redis", () => {
       const prefix = crypto.randomUUID()
       const backend = redisBackend({ redis, prefix })
       const server = createEventLogServer({
-        schema,
-        handlers: { Noted: () => {} },
+        schema: addedSchema,
+        handlers: { TodoAdded: () => {} },
         backend,
         auth: allowAll,
         logger: silent
@@ -74,7 +64,7 @@ describe.skipIf(redisMissing !== undefined)("writers on Redis", () => {
       const entries = await rate(writers, async (place) => {
         const store = place % stores
         const payload = payloadOf(written[store]!++)
-        await server.write({ storeId: `store ${store}`, event: "Noted", payload, runHandlers: false })
+        await server.write({ storeId: `store ${store}`, event: "TodoAdded", payload, runHandlers: false })
       })
       for (const [store, count] of written.entries()) {
         const sequences: Array<number> = []

@@ -1,4 +1,4 @@
-import { freePort } from "../serverProcess.ts"
+import { freePort } from "@eventlog-server/testkit/network"
 import type { storages } from "../storages/index.ts"
 import type { HonestCommands, HonestSettings } from "./honest/settings.ts"
 import type { Device } from "./peers/device.ts"

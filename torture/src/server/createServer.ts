@@ -6,12 +6,11 @@ import {
   keepLast,
   refuse
 } from "@eventlog-server/core"
+import { silent } from "@eventlog-server/testkit/schema"
 import { Notes, serverSchema } from "../schema.ts"
 import { idOf } from "../seen.ts"
 import type { makeHandlerLog } from "./handlerLog.ts"
 import type { OpenStorage } from "./storages/openStorage.ts"
-
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** Handlers that write down that they ran, and project what they ran for where they share a transaction. */
 const makeHandlers = ({ projection }: OpenStorage, log: ReturnType<typeof makeHandlerLog>) => {

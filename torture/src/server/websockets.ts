@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
-import type { Mountable } from "@eventlog-server/core"
+import type { Mountable } from "@eventlog-server/core/adapter"
 import { type WebSocket, WebSocketServer } from "ws"
 
 /** What a device's address says: the protocol, and the store for `enroll`. */

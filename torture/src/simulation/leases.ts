@@ -1,4 +1,5 @@
-import { type Lease, LeaseLostError, type StoreId, type StoreProgress } from "@eventlog-server/core"
+import { type Lease, LeaseLostError, type StoreProgress } from "@eventlog-server/core/backend"
+import type { StoreId } from "@eventlog-server/core/effect"
 import { Clock, Effect, Option } from "effect"
 
 /** How long a node that doesn't move keeps its leases, in milliseconds. */
@@ -46,7 +47,8 @@ export class Leases {
   private leaseOf(storeId: StoreId, holder: Holder): Lease {
     return {
       cursor: this.cursor(storeId),
-      advance: (sequence) =>
+      // The feeds of a simulation lose nothing, so the entry is where it was.
+      advance: ({ sequence }) =>
         Effect.suspend(() => {
           if (this.holders.get(storeId) !== holder) return Effect.fail(new LeaseLostError({ storeId }))
           this.reached.set(storeId, Math.max(sequence, this.cursor(storeId)))

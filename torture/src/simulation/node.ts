@@ -1,12 +1,5 @@
-import {
-  type Backend,
-  EventLogServerUnencrypted,
-  groupCompaction,
-  keepLast,
-  layer,
-  layerAuthAllowAll,
-  type ServerOptions
-} from "@eventlog-server/core"
+import { type Backend, groupCompaction, keepLast, type ServerOptions } from "@eventlog-server/core"
+import { EventLogServerUnencrypted, layer, layerAuthAllowAll } from "@eventlog-server/core/effect"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { EventLog } from "effect/eventlog"
 import type { Recorder } from "../recorder.ts"

@@ -1,12 +1,13 @@
+import { type Backend, EventLogServerStoreRegistryError, StorageError } from "@eventlog-server/core"
 import {
-  type Backend,
+  compareAll,
   EventLogServerStoreRegistry,
-  EventLogServerStoreRegistryError,
   FeedAdmin,
   FeedStore,
-  StorageError,
+  type KnownEntry,
   StoreProgress
-} from "@eventlog-server/core"
+} from "@eventlog-server/core/backend"
+import type { StoreId } from "@eventlog-server/core/effect"
 import { Context, Effect, Layer, Option, Stream } from "effect"
 import type { Leases } from "./leases.ts"
 import type { NodeState } from "./nodeState.ts"
@@ -40,51 +41,48 @@ const corrupt = new StorageError({ operation: "FeedStore.append", retryable: fal
 
 const refusingPoison =
   (append: FeedStore["Service"]["append"]): FeedStore["Service"]["append"] =>
-  (storeId, records) =>
-    records.some(({ entry }) => entry.primaryKey === poison) ? Effect.fail(corrupt) : append(storeId, records)
+  (storeId, records, known) =>
+    records.some(({ entry }) => entry.primaryKey === poison) ? Effect.fail(corrupt) : append(storeId, records, known)
 
 const feedStore = (node: NodeState, store: FeedStore["Service"]): FeedStore["Service"] => ({
-  id: store.id,
   append: (...args) => troubled(node, "FeedStore.append", refusingPoison(store.append)(...args), away),
   read: (...args) => troubled(node, "FeedStore.read", store.read(...args), away),
   bucket: (...args) => troubled(node, "FeedStore.bucket", store.bucket(...args), away),
   bucketBounds: (...args) => troubled(node, "FeedStore.bucketBounds", store.bucketBounds(...args), away),
-  greatestId: (...args) => troubled(node, "FeedStore.greatestId", store.greatestId(...args), away),
+  head: (...args) => troubled(node, "FeedStore.head", store.head(...args), away),
+  survivors: store.survivors,
   wakeups: (storeId) =>
     store.wakeups(storeId).pipe(
-      Stream.mapEffect(() => node.delay),
+      Stream.tap(() => node.delay),
       Stream.interruptWhen(Effect.andThen(node.whenDeafened, Effect.fail(away("FeedStore.read"))))
     )
-})
-
-const feedAdmin = (node: NodeState, admin: FeedAdmin["Service"]): FeedAdmin["Service"] => ({
-  ...admin,
-  heads: (...args) => troubled(node, "FeedAdmin.heads", admin.heads(...args), away)
 })
 
 const storeProgress = (
   node: NodeState,
   leases: Leases,
-  progress: StoreProgress["Service"]
-): StoreProgress["Service"] => ({
-  lease: (storeId) =>
-    troubled(node, "StoreProgress.lease", leases.lease(node, storeId), away).pipe(
-      Effect.map(
-        Option.map((lease) => ({
-          cursor: lease.cursor,
-          advance: (sequence: number) => troubled(node, "StoreProgress.advance", lease.advance(sequence), away)
-        }))
-      )
-    ),
-  cursors: (storeIds) =>
-    troubled(
-      node,
-      "StoreProgress.cursors",
-      Effect.sync(() => storeIds.map((storeId) => leases.cursor(storeId))),
-      away
-    ),
-  raiseCutoffs: (...args) => troubled(node, "StoreProgress.raiseCutoffs", progress.raiseCutoffs(...args), away)
-})
+  services: Context.Context<FeedAdmin | StoreProgress>
+): StoreProgress["Service"] => {
+  const { failures, raiseCutoffs } = Context.get(services, StoreProgress)
+  const cursors = (storeIds: ReadonlyArray<StoreId>) =>
+    Effect.sync(() => storeIds.map((storeId) => leases.cursor(storeId)))
+  const behind = compareAll(Context.get(services, FeedAdmin), cursors)
+  return {
+    lease: (storeId) =>
+      troubled(node, "StoreProgress.lease", leases.lease(node, storeId), away).pipe(
+        Effect.map(
+          Option.map((lease) => ({
+            cursor: lease.cursor,
+            advance: (processed: KnownEntry) => troubled(node, "StoreProgress.advance", lease.advance(processed), away)
+          }))
+        )
+      ),
+    cursors: (storeIds) => troubled(node, "StoreProgress.cursors", cursors(storeIds), away),
+    behind: (...args) => troubled(node, "StoreProgress.behind", behind(...args), away),
+    raiseCutoffs: (...args) => troubled(node, "StoreProgress.raiseCutoffs", raiseCutoffs(...args), away),
+    failures
+  }
+}
 
 const unavailable = () => new EventLogServerStoreRegistryError({ reason: "Unavailable" })
 
@@ -102,8 +100,8 @@ export const troubledBackend = (backend: Backend, node: NodeState, leases: Lease
     Effect.map(Layer.build(backend.layer), (services) =>
       Context.empty().pipe(
         Context.add(FeedStore, feedStore(node, Context.get(services, FeedStore))),
-        Context.add(FeedAdmin, feedAdmin(node, Context.get(services, FeedAdmin))),
-        Context.add(StoreProgress, storeProgress(node, leases, Context.get(services, StoreProgress))),
+        Context.add(FeedAdmin, Context.get(services, FeedAdmin)),
+        Context.add(StoreProgress, storeProgress(node, leases, services)),
         Context.add(
           EventLogServerStoreRegistry,
           storeRegistry(node, Context.get(services, EventLogServerStoreRegistry))

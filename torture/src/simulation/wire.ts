@@ -1,4 +1,5 @@
-import type { EventLogServerUnencrypted, Transport } from "@eventlog-server/core"
+import type { Transport } from "@eventlog-server/core/adapter"
+import type { EventLogServerUnencrypted } from "@eventlog-server/core/effect"
 import {
   decodeResponseUnencrypted,
   encodeRequestUnencrypted,

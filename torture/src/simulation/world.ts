@@ -1,4 +1,6 @@
-import { type Backend, EventLogServerStoreRegistry, FeedStore, memoryBackend, StoreId } from "@eventlog-server/core"
+import { type Backend, memoryBackend } from "@eventlog-server/core"
+import { EventLogServerStoreRegistry, FeedStore } from "@eventlog-server/core/backend"
+import { StoreId } from "@eventlog-server/core/effect"
 import { Clock, Context, Effect, Layer } from "effect"
 import type { FinalDevice, Outcome, Recorded, StoredEntry } from "../oracle/history.ts"
 import { makeRandom, type Random } from "../random.ts"

@@ -24,6 +24,13 @@ export interface KeyMapping {
   readonly signingPublicKey: Uint8Array | undefined
 }
 
+/** Which keys are listed: those of a store or of all, behind the key `after`, `limit` at most. */
+export interface KeysQuery {
+  readonly storeId?: StoreId | undefined
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
 /** A key whose access may have changed, or `"any"`: notes may have been lost, so every key's may have. */
 export type AccessChange = { readonly publicKey: string } | "any"
 
@@ -62,11 +69,8 @@ export class EventLogServerStoreRegistry extends Context.Service<
     }) => Effect.Effect<Uint8Array, EventLogServerStoreRegistryError>
     /** Ends a key's access. Its store and its signing key are remembered. Removing an unknown key is no error. */
     readonly remove: (publicKey: string) => Effect.Effect<void, EventLogServerStoreRegistryError>
-    /** Up to `limit` mapped keys in a stable order, those after `after`; `undefined` starts over. */
-    readonly list: (
-      after: string | undefined,
-      limit: number
-    ) => Effect.Effect<ReadonlyArray<KeyMapping>, EventLogServerStoreRegistryError>
+    /** Mapped keys in a stable order; those of a store are found without looking at those of others. */
+    readonly list: (query: KeysQuery) => Effect.Effect<ReadonlyArray<KeyMapping>, EventLogServerStoreRegistryError>
     /**
      * Notes of every process, this one's included: a key was removed, or another signing key was bound to it. It emits
      * `"any"` as soon as it listens, and again after a connection that was lost. A note may be spurious and may become

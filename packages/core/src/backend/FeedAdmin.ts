@@ -3,28 +3,43 @@ import type { EventJournal } from "effect/eventlog"
 import type { StorageError } from "./StorageError.ts"
 import type { StoreId } from "./StoreId.ts"
 
-/** A store and the last committed sequence of its feed. */
+/** A store, the last committed sequence of its feed, and how far handlers are with it. */
 export interface StoreHead {
   readonly storeId: StoreId
   readonly head: number
+  /** The sequence of the last processed entry; 0 before the first. */
+  readonly processed: number
 }
 
-/** What operators and the sweep need of a backend beyond single stores. */
+/** What became of an attempt to give the backend a new id. */
+export interface Rotation {
+  /** The id in force. */
+  readonly id: EventJournal.RemoteId
+  /** Whether it is new by this call: of several that expect the same id one makes the new one. */
+  readonly isNew: boolean
+}
+
+/** What there is of a backend beyond single stores, for operators and for a feed that was lost. */
 export class FeedAdmin extends Context.Service<
   FeedAdmin,
   {
+    /**
+     * The durable identity of this backend, 16 bytes, announced to devices as their remote's id. It only changes by
+     * `rotateId`, and belongs to the caller.
+     */
+    readonly id: Effect.Effect<EventJournal.RemoteId, StorageError>
+    /**
+     * Gives the backend a new id in place of `expected`, once for all nodes; where it has another one already, that one
+     * stays. Devices then treat the server as a new remote and send what they hold. Those that are connected are closed
+     * within `reauthorizeInterval`, and come back.
+     */
+    readonly rotateId: (expected: EventJournal.RemoteId) => Effect.Effect<Rotation, StorageError>
     /** Up to `limit` stores that have entries, in a stable order, those after `after`; `undefined` starts over. */
     readonly heads: (after: StoreId | undefined, limit: number) => Effect.Effect<ReadonlyArray<StoreHead>, StorageError>
     /**
-     * Erases a store's entries, cursor and cut-offs for good. A tombstone keeps the id from ever being used again;
+     * Erases a store's entries, cursor, failures and cut-offs for good. A tombstone keeps the id from ever being used again;
      * leases on it are lost and its wake-ups emit. Erasing a store twice, or one that never was, is no error.
      */
     readonly erase: (storeId: StoreId) => Effect.Effect<void, StorageError>
-    /**
-     * Gives the backend a new id, for an operator who restored a backup: devices then treat the server as a new remote
-     * and send what it lost. Those that are connected are closed within `reauthorizeInterval`, and come back. Answers the
-     * new id.
-     */
-    readonly rotateId: Effect.Effect<EventJournal.RemoteId, StorageError>
   }
 >()("@eventlog-server/core/FeedAdmin") {}

@@ -1,6 +1,6 @@
 import { type Cause, Context, type Effect, type Queue, type Scope } from "effect"
 import type { EventJournal } from "effect/eventlog"
-import type { StorageError, StoreErasedError } from "./StorageError.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "./StorageError.ts"
 import type { StoreId } from "./StoreId.ts"
 
 /**
@@ -10,7 +10,7 @@ import type { StoreId } from "./StoreId.ts"
 export class Storage extends Context.Service<
   Storage,
   {
-    /** See `FeedStore.id`. */
+    /** See `FeedAdmin.id`. */
     readonly getId: Effect.Effect<EventJournal.RemoteId, StorageError>
     /**
      * Appends entries that handlers will see. `sequenceNumbers` has one slot for each input, in input order;
@@ -24,19 +24,19 @@ export class Storage extends Context.Service<
         readonly sequenceNumbers: ReadonlyArray<number>
         readonly committed: ReadonlyArray<EventJournal.RemoteEntry>
       },
-      StorageError | StoreErasedError
+      StorageError | StoreErasedError | FeedLostError
     >
     /** All entries from `startSequence` (inclusive; 0 is 1) up to the head. Unbounded: prefer `changes` for much. */
     readonly entries: (
       storeId: StoreId,
       startSequence: number
-    ) => Effect.Effect<ReadonlyArray<EventJournal.RemoteEntry>, StorageError | StoreErasedError>
+    ) => Effect.Effect<ReadonlyArray<EventJournal.RemoteEntry>, StorageError | StoreErasedError | FeedLostError>
     /** The entries from `startSequence` on, then those to come, in order, through a bounded queue. */
     readonly changes: (
       storeId: StoreId,
       startSequence: number
     ) => Effect.Effect<
-      Queue.Dequeue<EventJournal.RemoteEntry, StorageError | StoreErasedError | Cause.Done>,
+      Queue.Dequeue<EventJournal.RemoteEntry, StorageError | StoreErasedError | FeedLostError | Cause.Done>,
       never,
       Scope.Scope
     >

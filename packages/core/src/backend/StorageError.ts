@@ -28,3 +28,19 @@ export class StoreErasedError extends Data.TaggedError("StoreErasedError")<{
     return `Store "${this.storeId}" was erased`
   }
 }
+
+/**
+ * A feed doesn't hold an entry that was committed to it: nothing can be read or written by what was known of it. Devices
+ * have to be told, and send what they hold; handlers go on from the cursor that the backend has.
+ */
+export class FeedLostError extends Data.TaggedError("FeedLostError")<{
+  readonly storeId: string
+  /** The sequence of an entry that is gone; `undefined` where all that is known is that the history is another one. */
+  readonly sequence: number | undefined
+}> {
+  override get message(): string {
+    return this.sequence === undefined
+      ? `The history of store "${this.storeId}" is another one than before`
+      : `The feed of store "${this.storeId}" lost entries that were committed: the one with sequence ${this.sequence} is gone`
+  }
+}

@@ -1,5 +1,6 @@
 import { Context, Data, type Duration, type Effect, type Exit, type Option, type Scope } from "effect"
-import type { StorageError } from "./StorageError.ts"
+import type { Author, KnownEntry } from "./FeedStore.ts"
+import type { FeedLostError, StorageError } from "./StorageError.ts"
 import type { StoreId } from "./StoreId.ts"
 
 /** Another process took the lease over, it expired, or the store was erased: nothing was moved. */
@@ -22,19 +23,23 @@ export interface Lease {
   /** The sequence of the last processed entry when the lease was taken; 0 before the first. */
   readonly cursor: number
   /**
-   * Moves the cursor up to `sequence`. Fenced: a holder that lost the lease moves nothing and is told so. A sequence
-   * at or below the cursor moves nothing.
+   * Moves the cursor up to an entry that was processed. Fenced: a holder that lost the lease moves nothing and is told so.
+   * Nor is it moved where the feed doesn't hold that entry (any more), or the backend has another id: handlers saw a history that is lost, and a cursor
+   * that passed it would pass entries of the new one. A sequence at or below the cursor moves nothing.
+   *
+   * It is called when a store has come to rest, or a second after what it saves: while further handlers may be running, for one
+   * lease once at a time, and for all stores that are due without waiting in between, so that one statement may do for them.
    */
-  readonly advance: (sequence: number) => Effect.Effect<void, LeaseLostError | StorageError>
+  readonly advance: (processed: KnownEntry) => Effect.Effect<void, LeaseLostError | FeedLostError | StorageError>
   /**
    * There where handlers share the cursor's transaction. Does some work in a transaction, whose last statement moves the
-   * cursor to the sequence that the work answers, fenced as `advance` is: both are committed, or neither. An interruption
-   * undoes it all.
+   * cursor to the entry that the work returns, fenced and checked as `advance` is: both are committed, or neither. An
+   * interruption undoes it all.
    */
   readonly transaction?:
     | (<E, R>(
-        work: (contain: Contain<StorageError>) => Effect.Effect<number, E, R>
-      ) => Effect.Effect<void, E | LeaseLostError | StorageError, R>)
+        work: (contain: Contain<StorageError>) => Effect.Effect<KnownEntry, E, R>
+      ) => Effect.Effect<void, E | LeaseLostError | FeedLostError | StorageError, R>)
     | undefined
 }
 
@@ -51,19 +56,71 @@ export interface CompactionGroup {
   readonly cutoff: number
 }
 
+/** Why the handler of an entry failed for good. */
+export type FailureReason = "Failed" | "TimedOut" | "Undecodable"
+
+/** An entry whose handler failed, as it is recorded. */
+export interface Failure {
+  readonly sequence: number
+  /** 16 bytes. */
+  readonly entryId: Uint8Array
+  readonly event: string
+  readonly primaryKey: string
+  readonly author: Author
+  readonly reason: FailureReason
+  /** What the handler failed with, in words. */
+  readonly message: string
+}
+
+/** A failure that is kept. */
+export interface KeptFailure extends Failure {
+  readonly storeId: StoreId
+  /** How often it was recorded. */
+  readonly attempts: number
+  /** When it was recorded for the first and for the last time, in milliseconds since the epoch, by the backend's clock. */
+  readonly firstAt: number
+  readonly lastAt: number
+}
+
+/** Which failures are listed: those of a store or of all, behind `after`, `limit` at most. */
+export interface FailuresQuery {
+  readonly storeId?: StoreId | undefined
+  readonly after?: { readonly storeId: StoreId; readonly sequence: number } | undefined
+  readonly limit: number
+}
+
+/** The entries whose handlers failed, kept until they are handled or discarded. */
+export interface Failures {
+  /**
+   * Keeps failures, all or none, and returns how many the store has then. One that is kept already gets another attempt,
+   * and is kept as it failed last. An erased store keeps none.
+   */
+  readonly record: (storeId: StoreId, failures: ReadonlyArray<Failure>) => Effect.Effect<number, StorageError>
+  /** Failures in a stable order of stores, those of a store by sequence. */
+  readonly list: (query: FailuresQuery) => Effect.Effect<ReadonlyArray<KeptFailure>, StorageError>
+  /** Forgets failures: they were handled, or nobody wants them to be. Those that aren't kept are passed over. */
+  readonly settle: (storeId: StoreId, sequences: ReadonlyArray<number>) => Effect.Effect<void, StorageError>
+}
+
 /** What the server remembers about a store besides its entries. */
 export class StoreProgress extends Context.Service<
   StoreProgress,
   {
     /**
-     * Takes the processing lease until the scope closes, or answers `None` while somebody else holds it. The holder
+     * Takes the processing lease until the scope closes, or returns `None` while somebody else holds it. The holder
      * keeps it alive by itself; one that died loses it after the backend's lease time.
      */
     readonly lease: (storeId: StoreId) => Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope>
     /** The cursors of the stores, in their order, without taking a lease; 0 where nothing was processed. */
     readonly cursors: (storeIds: ReadonlyArray<StoreId>) => Effect.Effect<ReadonlyArray<number>, StorageError>
     /**
-     * Raises the store's compaction cut-offs and answers all groups in force. The events of a request that are in no
+     * Up to `limit` stores whose cursor is not at their head, in a stable order, those after `after`; `undefined` starts
+     * over. Stores at rest cost nothing, or next to it. One that is listed may be at rest by then; one that has something to
+     * do is not missing.
+     */
+    readonly behind: (after: StoreId | undefined, limit: number) => Effect.Effect<ReadonlyArray<StoreId>, StorageError>
+    /**
+     * Raises the store's compaction cut-offs and returns all groups in force. The events of a request that are in no
      * group yet form a new one, for good. Each group that shares an event with a request has its cut-off raised to
      * `now - olderThan`, by the backend's own clock, rounded down to a minute. Neither ever shrinks.
      */
@@ -71,5 +128,7 @@ export class StoreProgress extends Context.Service<
       storeId: StoreId,
       requests: ReadonlyArray<CutoffRequest>
     ) => Effect.Effect<ReadonlyArray<CompactionGroup>, StorageError>
+    /** What handlers failed on. */
+    readonly failures: Failures
   }
 >()("@eventlog-server/core/StoreProgress") {}

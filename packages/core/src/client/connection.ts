@@ -1,15 +1,15 @@
 import { Deferred, Effect, Queue, Result, type Scope } from "effect"
 import type { Socket } from "effect/socket"
+import { partBytesFor } from "../wire/chunks.ts"
 import {
   type AnnouncedLimits,
   defaultLimits,
   encodeRequestUnencrypted,
   type ProtocolRequestUnencrypted,
   type ProtocolResponseUnencrypted,
-  partBytesFor,
-  protocolVersion,
   splitMessage
 } from "../wire/index.ts"
+import { protocolVersion } from "../wire/messages.ts"
 import { ConnectionFailure } from "./errors.ts"
 import { Inbox } from "./inbox.ts"
 import { keepAlive } from "./keepAlive.ts"

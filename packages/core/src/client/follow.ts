@@ -8,7 +8,10 @@ export interface Follower {
   readonly publicKey: string
   /** The first sequence to ask for, at least 1. */
   readonly startSequence: number
-  readonly subscribed: () => void
+  /** The id of the entry before, where it was received live. */
+  readonly lastEntryId: Uint8Array | undefined
+  /** The server accepted; what comes up to `head` may be compacted. */
+  readonly subscribed: (head: number) => void
   /** Takes the entries of one `Changes`, at least one. Answers whether there is room for more. */
   readonly take: (entries: ReadonlyArray<EventJournal.RemoteEntry>) => boolean
   readonly caughtUp: () => void
@@ -24,7 +27,8 @@ export interface Follower {
  */
 export const follow = (session: Session, follower: Follower): Effect.Effect<void, RemoteRefusal | ConnectionFailure> =>
   Effect.callback((resume) => {
-    const { publicKey, startSequence } = follower
+    const { lastEntryId, publicKey, startSequence } = follower
+    const last = lastEntryId === undefined ? {} : { lastEntryId }
     const sequences = makeSequenceCheck(startSequence - 1)
     let id = 0
 
@@ -42,7 +46,7 @@ export const follow = (session: Session, follower: Follower): Effect.Effect<void
     const answer = (answer: Answer) => {
       switch (answer._tag) {
         case "Subscribed":
-          return follower.subscribed()
+          return follower.subscribed(answer.head)
         case "Changes":
           return receive(answer.entries)
         case "CaughtUp":
@@ -55,7 +59,7 @@ export const follow = (session: Session, follower: Follower): Effect.Effect<void
       }
     }
 
-    id = session.open((id) => ({ _tag: "RequestChanges", id, publicKey, startSequence }), {
+    id = session.open((id) => ({ _tag: "RequestChanges", id, publicKey, startSequence, ...last }), {
       answer,
       ended: (failure) => resume(Effect.fail(failure))
     })

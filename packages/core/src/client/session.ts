@@ -1,5 +1,6 @@
 import { Deferred, Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
+import { partBytesFor } from "../wire/chunks.ts"
 import {
   type Ack,
   type AnnouncedLimits,
@@ -11,7 +12,6 @@ import {
   type Hello,
   type ProtocolRequestUnencrypted,
   type ProtocolResponseUnencrypted,
-  partBytesFor,
   type Subscribed
 } from "../wire/index.ts"
 import type { ConnectionFailure } from "./errors.ts"

@@ -16,6 +16,10 @@ interface Call {
   readonly services: Context.Context<never>
   /** The sequence to ask for: after what entered the queue. */
   next: number
+  /** The head when the server accepted: what lies beyond it comes as it is stored. */
+  head: number
+  /** The id of the entry before `next`, where it came as it is stored: by it a server knows whether its history is still that. */
+  lastEntryId: Uint8Array | undefined
   queuedBytes: number
 }
 
@@ -31,11 +35,12 @@ const drainMillis = 20
  */
 export const makeSubscriber = ({ link, pending, prover, settings, status }: RemoteContext) => {
   const take = (call: Call, entries: ReadonlyArray<EventJournal.RemoteEntry>): boolean => {
-    const last = entries[entries.length - 1]!.remoteSequence
+    const { entry, remoteSequence: last } = entries[entries.length - 1]!
     call.next = last + 1
+    call.lastEntryId = last > call.head ? entry.id.slice() : undefined
     // The consumer takes all there is, so the queue holds everything since it was last found empty.
     if (Queue.sizeUnsafe(call.queue) === 0) call.queuedBytes = 0
-    for (const { entry } of entries) call.queuedBytes += entryBytes(entry)
+    for (const each of entries) call.queuedBytes += entryBytes(each.entry)
     Queue.offerAllUnsafe(call.queue, entries)
     receivedEntries.updateUnsafe(entries.length, call.services)
     pending.settle(entries.map(({ entry }) => entry))
@@ -43,13 +48,20 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
     return Queue.sizeUnsafe(call.queue) < settings.maxQueuedEntries && call.queuedBytes < settings.maxQueuedBytes
   }
 
-  const followerOf = (call: Call): Follower => ({
-    publicKey: call.identity.publicKey,
-    startSequence: call.next,
-    subscribed: () => status.succeeded("changes"),
-    take: (entries) => take(call, entries),
-    caughtUp: () => status.set({ caughtUp: true })
-  })
+  const followerOf = (call: Call): Follower => {
+    call.head = Number.POSITIVE_INFINITY
+    return {
+      publicKey: call.identity.publicKey,
+      startSequence: call.next,
+      lastEntryId: call.lastEntryId,
+      subscribed: (head) => {
+        call.head = head
+        status.succeeded("changes")
+      },
+      take: (entries) => take(call, entries),
+      caughtUp: () => status.set({ caughtUp: true })
+    }
+  }
 
   /** A websocket can't be paused everywhere, so a full queue ends the subscription until the consumer has taken it. */
   const drained = (call: Call): Effect.Effect<void> =>
@@ -93,7 +105,16 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
     const services = yield* Effect.context<never>()
     const next = Math.max(1, options.startSequence)
     status.set({ cursor: next - 1, caughtUp: false })
-    yield* run({ identity: options.identity, queue, services, next, queuedBytes: 0 }).pipe(
+    const { identity } = options
+    yield* run({
+      identity,
+      queue,
+      services,
+      next,
+      head: Number.POSITIVE_INFINITY,
+      lastEntryId: undefined,
+      queuedBytes: 0
+    }).pipe(
       link.while.bind(link),
       Effect.catch((error) => {
         // Whoever closed the client waits for no more entries, and effect would log a failure.

@@ -24,8 +24,11 @@ export interface BucketLimits {
 
 const kinds = ["id", "sequence"] satisfies ReadonlyArray<LastBy>
 
-/** The last entries of some buckets, for compactors that need no others. */
-export type LastEntries = ReadonlyMap<EligibleBucket, ReadonlyArray<FeedEntry>>
+/**
+ * What was read of several buckets at once: of one whose compactor needs no others the last entries, of any other the first
+ * page of all.
+ */
+export type ReadAhead = ReadonlyMap<EligibleBucket, ReadonlyArray<FeedEntry>>
 
 /** Reads the eligible entries of buckets, and compacts them. */
 export class BucketOutputs {
@@ -49,32 +52,41 @@ export class BucketOutputs {
     this.context = options.context
   }
 
-  /** One page of a bucket's eligible entries. */
-  page({ last, range }: EligibleBucket, from: number): Effect.Effect<ReadonlyArray<FeedEntry>, StorageError> {
-    const wanted = { ...range, fromSequence: from, toSequence: last }
-    return Effect.map(
-      this.store.bucket(this.storeId, [wanted], { order: "sequence", ...this.limits.page }),
-      ([entries = []]) => entries
-    )
+  /** One page of a bucket's eligible entries. @param ahead what was read of it */
+  page(bucket: EligibleBucket, from: number, ahead: ReadAhead): Effect.Effect<ReadonlyArray<FeedEntry>, StorageError> {
+    const known =
+      from === bucket.range.fromSequence && this.lastBy(bucket) === undefined ? ahead.get(bucket) : undefined
+    if (known !== undefined) return Effect.succeed(known)
+    return Effect.map(this.pagesFrom([bucket], from, this.limits.page.maxBytes), ([entries = []]) => entries)
   }
 
   /**
-   * The last entries of those buckets whose compactors need no others: of as many, from the first on, as fit what may be
-   * held of a bucket. The next ones are asked for when those were compacted.
+   * Reads what is needed of buckets: of as many, from the first on, as fit what may be held of a bucket. The next ones are
+   * asked for when those were compacted.
    */
-  readonly lastEntries = Effect.fnUntraced(function* (
+  readonly readAhead = Effect.fnUntraced(function* (
     this: BucketOutputs,
     buckets: ReadonlyArray<EligibleBucket>
-  ): Effect.fn.Return<LastEntries, StorageError> {
+  ): Effect.fn.Return<ReadAhead, StorageError> {
     const found = new Map<EligibleBucket, ReadonlyArray<FeedEntry>>()
-    const maxBytes = this.limits.bucket.maxBytes / kinds.length
+    const maxBytes = this.limits.bucket.maxBytes / (kinds.length + 1)
     for (const by of kinds) {
       const some = buckets.filter((bucket) => this.lastBy(bucket) === by)
       const last = yield* lastEntries(this.store, this.storeId, some, { by, maxBytes })
       for (const [bucket, entries] of last) found.set(bucket, entries)
     }
+    const whole = buckets.filter((bucket) => this.lastBy(bucket) === undefined)
+    const pages = yield* this.pagesFrom(whole, 1, maxBytes)
+    for (const [index, page] of pages.entries()) found.set(whole[index]!, page)
     return found
   })
+
+  /** A page of each bucket, from a sequence on; of as many, from the first on, as fit. */
+  private pagesFrom(buckets: ReadonlyArray<EligibleBucket>, from: number, maxTotalBytes: number) {
+    if (buckets.length === 0) return Effect.succeed([])
+    const ranges = buckets.map(({ last, range }) => ({ ...range, fromSequence: from, toSequence: last }))
+    return this.store.bucket(this.storeId, ranges, { order: "sequence", ...this.limits.page, maxTotalBytes })
+  }
 
   /** By what an entry is the last, where the bucket's compactor needs no others. */
   lastBy({ group }: EligibleBucket): LastBy | undefined {
@@ -88,13 +100,13 @@ export class BucketOutputs {
   readonly of = Effect.fnUntraced(function* (
     this: BucketOutputs,
     bucket: EligibleBucket,
-    lastEntries: LastEntries
+    ahead: ReadAhead
   ): Effect.fn.Return<ReadonlyArray<Entry> | undefined, StorageError> {
     const compactor = this.compactors.covering(bucket.group)
     if (compactor === undefined) return undefined
-    const last = lastEntries.get(bucket)
+    const last = this.lastBy(bucket) === undefined ? undefined : ahead.get(bucket)
     const outputs = last && (yield* this.ofLast(compactor, last))
-    return outputs === undefined ? yield* this.ofAll(compactor, bucket) : outputs
+    return outputs === undefined ? yield* this.ofAll(compactor, bucket, ahead) : outputs
   })
 
   /** `undefined` where the compactor failed on them: then it is given all, and what is said of a failure holds. */
@@ -120,14 +132,15 @@ export class BucketOutputs {
   private readonly ofAll = Effect.fnUntraced(function* (
     this: BucketOutputs,
     compactor: Compactor,
-    bucket: EligibleBucket
+    bucket: EligibleBucket,
+    ahead: ReadAhead
   ): Effect.fn.Return<ReadonlyArray<Entry> | undefined, StorageError> {
     const { bucket: limits, timeout } = this.limits
     const { storeId } = this
     const compact = (entries: ReadonlyArray<Entry>) => compactBucket({ compactor, storeId, entries, timeout })
     let held: ReadonlyArray<Entry> = []
     for (let from = bucket.range.fromSequence; from <= bucket.last; ) {
-      const part = yield* this.page(bucket, from)
+      const part = yield* this.page(bucket, from, ahead)
       compactedEntries.updateUnsafe(part.length, this.context)
       held = [...held, ...part.map(({ entry }) => entry)]
       if (exceeds(held, limits)) held = yield* compact(held)

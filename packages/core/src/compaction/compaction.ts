@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, type Scope } from "effect"
 import { FeedStore } from "../backend/FeedStore.ts"
-import { StoreProgress } from "../backend/StoreProgress.ts"
+import { type CompactionGroup, StoreProgress } from "../backend/StoreProgress.ts"
 import type { History } from "../feed/history.ts"
 import { type Compactor, Compactors } from "./compactors.ts"
 import { Projection, type ProjectionLimits } from "./projection.ts"
@@ -35,7 +35,8 @@ export const layerCompaction = (limits: ProjectionLimits): Layer.Layer<Compactio
           ),
         history: Effect.fn("EventLogServer.compact")(function* (request, emit) {
           // Asked for even without compactors: groups stay in force when a deploy drops what they came from.
-          const groups = yield* progress.raiseCutoffs(request.storeId, compactors.requests())
+          const all = yield* progress.raiseCutoffs(request.storeId, compactors.requests())
+          const groups = inForce(all, compactors, request.from)
           if (groups.length === 0) return request.from
           yield* new Projection({ store, compactors, limits, context, request, groups, emit }).run()
           return request.head + 1
@@ -43,3 +44,15 @@ export const layerCompaction = (limits: ProjectionLimits): Layer.Layer<Compactio
       })
     })
   )
+
+/**
+ * The groups that a history is compacted by. One that no compactor covers any more is sent as it is to a device that begins:
+ * it was promised nothing. A device that was cut off in the middle of its first sync may have been spared entries that come
+ * with the last one of their bucket.
+ */
+export const inForce = (
+  groups: ReadonlyArray<CompactionGroup>,
+  compactors: Compactors,
+  from: number
+): ReadonlyArray<CompactionGroup> =>
+  from > 1 ? groups : groups.filter((group) => compactors.covering(group) !== undefined)

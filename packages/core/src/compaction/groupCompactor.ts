@@ -25,9 +25,14 @@ export interface GroupCompactionInput<Events extends Event.Any> {
 export interface CompactGroup<Events extends Event.Any, R> {
   (input: GroupCompactionInput<Events>): Effect.Effect<void, never, R>
   readonly needsOnlyLastBy?: LastBy | undefined
+  /** See `KeepLastOptions.removedBy`. */
+  readonly removedBy?: string | undefined
 }
 
-/** A compactor that works on the decoded events of a group. It dies where an entry can't be decoded. */
+/**
+ * A compactor that works on the decoded events of a group. It dies where an entry can't be decoded. Throws where `removedBy`
+ * names an event that the group doesn't have: nothing would ever be removed by it.
+ */
 export const makeGroupCompactor = <Events extends Event.Any, R>(
   group: EventGroup.EventGroup<Events>,
   olderThan: Duration.Input,
@@ -35,6 +40,12 @@ export const makeGroupCompactor = <Events extends Event.Any, R>(
   context: Context.Context<R | Event.PayloadSchema<Events>["DecodingServices"]>
 ): Compactor => {
   const events: AnyEvents = group.events
+  const { removedBy } = compact
+  if (removedBy !== undefined && !Object.hasOwn(events, removedBy)) {
+    throw new Error(
+      `keepLast: removedBy is ${JSON.stringify(removedBy)}, but the events of the group are ${Object.keys(events).join(", ")}`
+    )
+  }
   const decode = makeDecode(events)
   return {
     events: Object.keys(events),

@@ -11,6 +11,11 @@ export interface KeepLastOptions {
    * that the feed holds last, for handlers that let the latest delivery win. @default "id"
    */
   readonly by?: LastBy | undefined
+  /**
+   * The event that removes what its primary key stands for. Where it is the last entry of a key, whatever its event, nothing
+   * else of the key is kept. @default an entry of each event is kept
+   */
+  readonly removedBy?: string | undefined
 }
 
 type KeepLastInput = Pick<CompactorInput, "entries" | "forward">
@@ -19,25 +24,30 @@ type KeepLastInput = Pick<CompactorInput, "entries" | "forward">
 export interface KeepLast {
   (input: KeepLastInput): Effect.Effect<void>
   readonly needsOnlyLastBy: LastBy
+  readonly removedBy: string | undefined
 }
 
 /**
  * A compactor that keeps the last entry of each event, and drops those that it superseded. It keeps the law for events
  * that say how something is now (renamed, toggled, moved), not for those that add up (incremented, liked).
  */
-export const keepLast = ({ by = "id" }: KeepLastOptions = {}): KeepLast => {
+export const keepLast = ({ by = "id", removedBy }: KeepLastOptions = {}): KeepLast => {
   const isLater = by === "sequence" ? () => true : (a: Entry, b: Entry) => EventJournal.EntryIdOrder(a.id, b.id) > 0
+  const lastOf = (entries: ReadonlyArray<Entry>): Entry =>
+    entries.reduce((last, entry) => (isLater(entry, last) ? entry : last))
   const compact = ({ entries, forward }: KeepLastInput) => {
-    const last = new Map<string, Entry>()
+    const last = lastOf(entries)
+    if (last.event === removedBy) return forward(last)
+    const kept = new Map<string, Entry>()
     for (const entry of entries) {
-      const other = last.get(entry.event)
-      if (other === undefined || isLater(entry, other)) last.set(entry.event, entry)
+      const other = kept.get(entry.event)
+      if (other === undefined || isLater(entry, other)) kept.set(entry.event, entry)
     }
     return Effect.forEach(
-      entries.filter((entry) => last.get(entry.event) === entry),
+      entries.filter((entry) => kept.get(entry.event) === entry),
       forward,
       { discard: true }
     )
   }
-  return Object.assign(compact, { needsOnlyLastBy: by })
+  return Object.assign(compact, { needsOnlyLastBy: by, removedBy })
 }

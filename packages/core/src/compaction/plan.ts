@@ -20,7 +20,7 @@ export const groupsByEvent = (groups: ReadonlyArray<CompactionGroup>): ReadonlyM
   new Map(groups.flatMap((group) => group.events.map((event) => [event, group] as const)))
 
 /** The greatest id of a millisecond: ids after it belong to entries that are younger. */
-const lastIdOf = (millis: number): Uint8Array => {
+export const lastIdOf = (millis: number): Uint8Array => {
   const id = new Uint8Array(16).fill(0xff)
   new DataView(id.buffer).setUint16(0, Math.floor(millis / 2 ** 32))
   new DataView(id.buffer).setUint32(2, millis % 2 ** 32)

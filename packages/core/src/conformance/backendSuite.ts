@@ -1,16 +1,17 @@
 import { erase } from "./feedAdmin/erase.ts"
 import { heads } from "./feedAdmin/heads.ts"
+import { identity } from "./feedAdmin/identity.ts"
 import { rotateId } from "./feedAdmin/rotateId.ts"
 import { append } from "./feedStore/append.ts"
 import { bucket } from "./feedStore/bucket.ts"
 import { bucketBounds } from "./feedStore/bucketBounds.ts"
 import { concurrency } from "./feedStore/concurrency.ts"
-import { greatestId } from "./feedStore/greatestId.ts"
+import { head } from "./feedStore/head.ts"
 import { idempotency } from "./feedStore/idempotency.ts"
-import { identity } from "./feedStore/identity.ts"
 import { isolation } from "./feedStore/isolation.ts"
+import { known } from "./feedStore/known.ts"
 import { read } from "./feedStore/read.ts"
-import { sieve } from "./feedStore/sieve.ts"
+import { survivors } from "./feedStore/survivors.ts"
 import { wakeups } from "./feedStore/wakeups.ts"
 import type { BackendSuiteOptions } from "./harness.ts"
 import { compaction } from "./server/compaction.ts"
@@ -19,9 +20,12 @@ import { duplicates } from "./server/duplicates.ts"
 import { erasure } from "./server/erasure.ts"
 import { handlers } from "./server/handlers.ts"
 import { keys } from "./server/keys.ts"
+import { loss } from "./server/loss.ts"
 import { outage } from "./server/outage.ts"
+import { behind } from "./storeProgress/behind.ts"
 import { cursors } from "./storeProgress/cursors.ts"
 import { cutoffs } from "./storeProgress/cutoffs.ts"
+import { failures } from "./storeProgress/failures.ts"
 import { lease } from "./storeProgress/lease.ts"
 import { changesOfAccess } from "./storeRegistry/changes.ts"
 import { listing } from "./storeRegistry/listing.ts"
@@ -30,22 +34,22 @@ import { races } from "./storeRegistry/races.ts"
 import { declareSuites } from "./suite.ts"
 
 const FeedStore = {
-  identity,
   append,
   idempotency,
   read,
-  sieve,
+  known,
+  head,
   bucket,
   bucketBounds,
-  greatestId,
+  survivors,
   isolation,
   concurrency,
   wakeups
 }
-const FeedAdmin = { heads, erase, rotateId }
-const StoreProgress = { lease, cursors, cutoffs }
+const FeedAdmin = { identity, heads, erase, rotateId }
+const StoreProgress = { lease, cursors, behind, failures, cutoffs }
 const EventLogServerStoreRegistry = { mapping, races, listing, changes: changesOfAccess }
-const servers = { delivery, duplicates, handlers, keys, erasure, compaction, outage }
+const servers = { delivery, duplicates, handlers, keys, erasure, compaction, outage, loss }
 
 /** Declares every test of a backend: those of its ports, and those of two servers on it. */
 export const backendSuite = (name: string, options: BackendSuiteOptions): void =>

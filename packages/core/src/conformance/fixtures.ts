@@ -1,7 +1,7 @@
 import { Effect, type Scope, Stream } from "effect"
 import { EventJournal } from "effect/eventlog"
-import type { FeedEntry, FeedRecord, FeedStore, PageLimits } from "../backend/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { FeedEntry, FeedRecord, FeedStore, KnownEntry, PageLimits } from "../backend/FeedStore.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import { StoreId } from "../backend/StoreId.ts"
 import { LeaseLostError } from "../backend/StoreProgress.ts"
 
@@ -46,6 +46,18 @@ export const wholeFeed: PageLimits = { maxEntries: 1_000_000, maxBytes: Number.M
 /** The whole feed of a store. */
 export const readAll = (feeds: FeedStore["Service"], storeId: StoreId) => feeds.read(storeId, 1, wholeFeed)
 
+/** The entry that a store's feed holds at a sequence. */
+export const knownAt = (
+  feeds: FeedStore["Service"],
+  storeId: StoreId,
+  sequence: number
+): Effect.Effect<KnownEntry, StorageError | StoreErasedError | FeedLostError> =>
+  Effect.flatMap(feeds.read(storeId, sequence, { maxEntries: 1, maxBytes: 1 }), ({ entries: [found] }) =>
+    found === undefined
+      ? Effect.die(new Error(`There is no entry at ${sequence}`))
+      : Effect.succeed({ sequence, id: found.entry.id })
+  )
+
 /** The part of a feed entry that the writer gave. */
 export const contents = ({ author, entry, transportOnly }: FeedRecord) => ({
   id: entry.idString,
@@ -73,7 +85,7 @@ export const awaitHead = (
   feeds: FeedStore["Service"],
   storeId: StoreId,
   head: number
-): Effect.Effect<void, StorageError | StoreErasedError> =>
+): Effect.Effect<void, StorageError | StoreErasedError | FeedLostError> =>
   feeds.wakeups(storeId).pipe(
     Stream.mapEffect(() => feeds.read(storeId, head, wholeFeed)),
     Stream.takeUntil((page) => page.head >= head),
@@ -89,8 +101,8 @@ export const listening = (
 
 /** Whether an effect failed because its lease is gone. */
 export const losesLease = <A>(
-  effect: Effect.Effect<A, LeaseLostError | StorageError>
-): Effect.Effect<boolean, StorageError> =>
+  effect: Effect.Effect<A, LeaseLostError | FeedLostError | StorageError>
+): Effect.Effect<boolean, FeedLostError | StorageError> =>
   effect.pipe(
     Effect.as(false),
     Effect.catchIf(

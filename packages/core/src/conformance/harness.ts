@@ -28,6 +28,11 @@ export interface BackendHarness {
    * than the lease time: it can't renew it any more. Without it the tests that need it are skipped.
    */
   readonly expireLease?: ((storeId: StoreId) => Promise<void>) | undefined
+  /**
+   * Makes the storage lose the last `count` entries of a store, as when a replica that lagged behind took over: its cursor
+   * isn't beyond the new head then. Without it the tests that need it are skipped.
+   */
+  readonly loseTail?: ((storeId: StoreId, count: number) => Promise<void>) | undefined
   /** Takes the storage away from both nodes. Without it the tests that need it are skipped. */
   readonly outage?: Outage | undefined
   /** Called after the last test, when both nodes are closed. */
@@ -77,6 +82,7 @@ export interface Nodes {
   readonly node: Node
   readonly peer: Node
   readonly expireLease: BackendHarness["expireLease"]
+  readonly loseTail: BackendHarness["loseTail"]
   readonly outage: BackendHarness["outage"]
   readonly scale: number
 }

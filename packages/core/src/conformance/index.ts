@@ -5,8 +5,8 @@
  * backendSuite("my storage", { backend: async () => ({ layer: myBackend(await connect()).layer }) })
  * ```
  */
-export type { Mount, Mounted, MountOptions } from "./adapter/harness.ts"
+export type { Mount, Mounted } from "./adapter/harness.ts"
 export { adapterSuite } from "./adapterSuite.ts"
 export { backendSuite, feedAdminSuite, feedStoreSuite, storeProgressSuite, storeRegistrySuite } from "./backendSuite.ts"
-export { BackendAwayError, type BackendHarness, type BackendSuiteOptions, type Outage, type Skip } from "./harness.ts"
+export { BackendAwayError, type BackendHarness, type BackendSuiteOptions } from "./harness.ts"
 export { type SelectionEnvironment, selectBackends } from "./selectBackends.ts"

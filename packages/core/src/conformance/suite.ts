@@ -15,7 +15,7 @@ import {
 } from "./harness.ts"
 
 /** A capability of the harness that a test can't do without. */
-export type Capability = "expireLease" | "outage"
+export type Capability = "expireLease" | "loseTail" | "outage"
 
 /** Declares a test of a topic. */
 export type Check = (
@@ -55,8 +55,8 @@ const open = async (options: BackendSuiteOptions): Promise<Opened> => {
   const scope = Scope.makeUnsafe()
   const node = await buildNode(harness.layer, scope)
   const peer = await buildNode(harness.peer ?? harness.layer, scope)
-  const { expireLease, outage } = harness
-  return { nodes: { node, peer, expireLease, outage, scale: options.scale ?? 1 }, harness, scope }
+  const { expireLease, loseTail, outage } = harness
+  return { nodes: { node, peer, expireLease, loseTail, outage, scale: options.scale ?? 1 }, harness, scope }
 }
 
 /** Opens the backend, or answers that it is away where it may be. */

@@ -121,13 +121,9 @@ export class Account implements Holder {
    * Waits until no more than half of the share is being written, and the budget of the process has room: what a batch holds
    * once it is decoded isn't known before, so the next one isn't decoded before that.
    */
-  readonly room: Effect.Effect<void> = Effect.suspend(() => {
-    if (!this.#hasRoom) {
-      return Effect.callback<void>((resume) => void this.#whenRoom.push(() => resume(this.room)))
-    }
-    if (!this.#budget.isTight || this.#budget.hasRoomFor(this)) return Effect.void
-    return Effect.andThen(Effect.sleep(budgetPollMillis), this.room)
-  })
+  get room(): Effect.Effect<void> {
+    return this.#isRoomy ? Effect.void : this.#untilRoom
+  }
 
   /** Something of so many bytes came in. */
   hold(bytes: number): Holding {
@@ -222,6 +218,17 @@ export class Account implements Holder {
   get #hasRoom(): boolean {
     return this.#worked <= this.#maxReceived / 2
   }
+
+  get #isRoomy(): boolean {
+    return this.#hasRoom && (!this.#budget.isTight || this.#budget.hasRoomFor(this))
+  }
+
+  readonly #untilRoom: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.#isRoomy) return Effect.void
+    return this.#hasRoom
+      ? Effect.andThen(Effect.sleep(budgetPollMillis), this.#untilRoom)
+      : Effect.callback<void>((resume) => void this.#whenRoom.push(() => resume(this.#untilRoom)))
+  })
 
   #tell(): void {
     const held = this.heldBytes

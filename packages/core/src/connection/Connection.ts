@@ -1,4 +1,4 @@
-import { Context, Effect, type Fiber, References, Result } from "effect"
+import { Effect, Result } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { StorageError } from "../backend/StorageError.ts"
 import type { Feed } from "../feed/feed.ts"
@@ -8,11 +8,13 @@ import { frameCost } from "../wire/limits.ts"
 import type { ChunkedMessage } from "../wire/messages.ts"
 import { Account, type AccountEvents } from "./Account.ts"
 import type { Access } from "./access.ts"
+import { isDone } from "./atOnce.ts"
 import type { Budget } from "./Budget.ts"
-import { type ConnectionDetails, CurrentConnection } from "./CurrentConnection.ts"
+import type { ConnectionDetails } from "./CurrentConnection.ts"
 import { Grants } from "./Grants.ts"
 import { Outflow } from "./Outflow.ts"
 import type { Conversation, Frame, Peer, Protocol } from "./protocol.ts"
+import { aboutConnection, type Run, type Runner } from "./runner.ts"
 import { Subscriptions } from "./Subscriptions.ts"
 import type { Transport, TransportListener } from "./Transport.ts"
 
@@ -25,8 +27,7 @@ export interface ConnectionServices {
   readonly sessionAuth: "required" | "off"
   readonly remoteId: Effect.Effect<EventJournal.RemoteId, StorageError>
   readonly now: () => number
-  /** Runs in the server's scope, not the connection's: what was begun is finished. */
-  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  readonly runner: Runner
   /** Called when a connection proved its first key, or has none any more. */
   readonly onTrust: (connection: Connection, isTrusted: boolean) => void
   /** Called once, when nothing is handled or sent any more. */
@@ -55,6 +56,7 @@ export class Connection implements TransportListener {
   readonly #transport: Transport
   readonly #protocol: Protocol
   readonly #services: ConnectionServices
+  readonly #run: Run
   readonly #outflow: Outflow
   readonly #subscriptions: Subscriptions
   #joiner: ChunkJoiner | undefined
@@ -76,6 +78,7 @@ export class Connection implements TransportListener {
     this.details = details
     this.#protocol = protocol
     this.#services = services
+    this.#run = services.runner(details)
     this.openedAt = services.now()
     this.#heardAt = this.openedAt
     this.account = new Account(limits, services.budget, this.openedAt, this.#accountEvents())
@@ -131,7 +134,7 @@ export class Connection implements TransportListener {
     if (kept === undefined) return this.close(1009, "The frame is too big")
     this.#frames.push({ bytes: kept, holding: this.account.hold(kept.byteLength) })
     if (this.account.isOverdrawn(this.#transport.pause !== undefined)) return this.close(1008, "Too much is unanswered")
-    if (!this.#isWorking) this.#start(this.#work)
+    if (!this.#isWorking) this.#workAtOnce()
   }
 
   closed(): void {
@@ -195,7 +198,7 @@ export class Connection implements TransportListener {
   check(check: (grants: Grants) => Effect.Effect<void>): Effect.Effect<void> {
     return Effect.suspend(() => (this.grants === undefined ? Effect.void : check(this.grants))).pipe(
       Effect.catchCause((cause) => Effect.logError("A connection could not be checked again", cause)),
-      (effect) => this.#within(effect)
+      Effect.updateContext((context) => aboutConnection(context, this.details))
     )
   }
 
@@ -211,7 +214,8 @@ export class Connection implements TransportListener {
       now,
       remoteId: sessionAuth === "required" ? remoteId : undefined,
       subscriptions: this.#subscriptions,
-      room: account.room,
+      room: () => account.room,
+      run: this.#run,
       onTrust: (isTrusted) => {
         account.isTrusted = isTrusted
         this.#services.onTrust(this, isTrusted)
@@ -301,24 +305,6 @@ export class Connection implements TransportListener {
     this.#services.onEnded(this)
   }
 
-  #run<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
-    return this.#services.run(this.#within(effect))
-  }
-
-  /** Lets callbacks and logs know which connection it is about. */
-  #within<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    const { details } = this
-    return Effect.updateContext(effect, (context) =>
-      context.pipe(
-        Context.add(CurrentConnection, details),
-        Context.add(References.CurrentLogAnnotations, {
-          ...Context.get(context, References.CurrentLogAnnotations),
-          connectionId: details.id
-        })
-      )
-    )
-  }
-
   #start(effect: Effect.Effect<void>): void {
     this.#isWorking = true
     this.#run(
@@ -338,10 +324,29 @@ export class Connection implements TransportListener {
       this.#isWorking = false
       return Effect.void
     }
-    const millis = this.account.admit(this.#services.now())
-    if (millis > 0) return Effect.andThen(Effect.sleep(millis), this.#work)
-    return Effect.andThen(this.#begun!.conversation.receive(this.#frames.shift()!), this.#work)
+    return Effect.andThen(this.#handleNext(), this.#work)
   })
+
+  /** Handles the frame that just came, while none waits. A fiber is for what is left to be done then. */
+  #workAtOnce(): void {
+    this.#isWorking = true
+    const left = this.#handleNext()
+    if (isDone(left) && this.#frames.length === 0) this.#isWorking = false
+    else this.#start(Effect.andThen(left, this.#work))
+  }
+
+  /** Handles the next frame as far as nothing has to be waited for; a frame that the rate doesn't let in yet stays. */
+  #handleNext(): Effect.Effect<void> {
+    const millis = this.account.admit(this.#services.now())
+    if (millis > 0) return Effect.sleep(millis)
+    const frame = this.#frames.shift()!
+    try {
+      return this.#begun!.conversation.receive(frame)
+    } catch (defect) {
+      frame.holding.release()
+      return Effect.die(defect)
+    }
+  }
 
   get #flushed(): Effect.Effect<void> {
     return Effect.suspend(() => {

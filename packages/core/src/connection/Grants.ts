@@ -8,6 +8,7 @@ import type { Submit, WriteError, Written } from "../ingest/write.ts"
 import { type DomainError, type RequestError, reasonOf, reasons } from "../wire/errors.ts"
 import type { Limits } from "../wire/limits.ts"
 import { type Access, type AccessError, isOutage } from "./access.ts"
+import { goOn } from "./atOnce.ts"
 import { Challenge, type Proof } from "./Challenge.ts"
 import { checkPublicKey } from "./publicKey.ts"
 import {
@@ -20,6 +21,7 @@ import {
   tooManyKeys,
   tooManySubscriptions
 } from "./refusal.ts"
+import type { Run } from "./runner.ts"
 import type { ActiveSubscription, Subscriptions } from "./Subscriptions.ts"
 
 /** What grants are made of. */
@@ -33,7 +35,9 @@ export interface GrantsContext {
   readonly remoteId: EventJournal.RemoteId | undefined
   readonly subscriptions: Subscriptions
   /** Waits until another batch may be held. */
-  readonly room: Effect.Effect<void>
+  readonly room: () => Effect.Effect<void>
+  /** Starts what has to be waited for. */
+  readonly run: Run
   /** Called when the first key was proved, or the last one is proved no more. */
   readonly onTrust: (isTrusted: boolean) => void
 }
@@ -52,6 +56,17 @@ export interface KeyedWrite {
   readonly complete: (exit: Exit.Exit<Written, WriteError>) => void
 }
 
+/** What a key wants to read. */
+export interface KeyedRead {
+  readonly publicKey: string
+  /** Inclusive; 0 is 1. */
+  readonly startSequence: number
+  /** The id of the entry before, where the client has received it. */
+  readonly lastEntryId?: Uint8Array | undefined
+  /** As for `KeyedWrite`. */
+  readonly isMeant?: IsMeant | undefined
+}
+
 /** Whether a store is the one that a client means. */
 export type IsMeant = (storeId: StoreId) => boolean
 
@@ -68,8 +83,6 @@ export class Grants {
   readonly #context: GrantsContext
   /** Absent where nothing has to be proved. */
   readonly challenge: Challenge | undefined
-  /** Waits until another batch may be held; `write` does so itself. */
-  readonly room: Effect.Effect<void>
   readonly #proved = new Map<string, IdentityClaim>()
   readonly #unmapped = new Map<string, IdentityClaim>()
   #failures = 0
@@ -83,7 +96,6 @@ export class Grants {
 
   constructor(context: GrantsContext) {
     this.#context = context
-    this.room = context.room
     this.challenge = context.remoteId === undefined ? undefined : new Challenge(context.remoteId)
   }
 
@@ -95,6 +107,11 @@ export class Grants {
   /** Whether so many proofs failed that the peer must be guessing. */
   get isExhausted(): boolean {
     return this.#failures >= this.#context.limits.maxFailedProofs
+  }
+
+  /** Waits until another batch may be held; `write` does so itself. */
+  get room(): Effect.Effect<void> {
+    return this.#context.room()
   }
 
   /** Writes that were accepted and are not answered yet. */
@@ -141,40 +158,33 @@ export class Grants {
 
   /** Fails unless something may be asked for on this connection; with a key, unless it may be asked for with that. */
   require(publicKey?: string | undefined): Effect.Effect<void, RequestError> {
-    return Effect.suspend(() => {
-      if (publicKey === undefined ? this.isTrusted : this.#proved.has(publicKey)) return Effect.void
-      const flaw = publicKey === undefined ? undefined : checkPublicKey(publicKey, this.#context.limits)
-      if (flaw !== undefined) return Effect.fail(flaw)
-      if (this.challenge === undefined) return Effect.void
-      return this.#unmapped.size === 0 ? Effect.fail(notProved(publicKey)) : this.#requireUnmapped(publicKey)
-    })
+    if (publicKey === undefined ? this.isTrusted : this.#proved.has(publicKey)) return Effect.void
+    const flaw = publicKey === undefined ? undefined : checkPublicKey(publicKey, this.#context.limits)
+    if (flaw !== undefined) return Effect.fail(flaw)
+    if (this.challenge === undefined) return Effect.void
+    return this.#unmapped.size === 0 ? Effect.fail(notProved(publicKey)) : this.#requireUnmapped(publicKey)
   }
 
-  /** Accepts a batch: it is checked, authorized and queued when this succeeds, in the order of the requests. */
+  /**
+   * Accepts a batch: it is checked, authorized and queued when this succeeds, in the order of the requests. It begins when it
+   * is called, and what it returns is an `Exit` where there is nothing to wait for.
+   */
   write(request: KeyedWrite): Effect.Effect<void, DomainError> {
-    // Without a generator: making one for each write costs more than the rest of this.
-    return Effect.andThen(
-      this.require(request.publicKey),
-      Effect.suspend(() => {
-        const { access, limits, now } = this.#context
-        const { entries, isMeant = anyStore, publicKey } = request
-        const flaw = checkEntries(entries, limits, now())
-        if (flaw !== undefined) return Effect.fail(flaw)
-        const granted = Effect.andThen(this.room, access.write(publicKey, entries))
-        return Effect.flatMap(granted, (storeId) =>
-          isMeant(storeId) ? this.#queue(request, storeId) : Effect.fail(otherStore())
-        )
-      })
-    )
+    const { access, limits, now, run } = this.#context
+    const { entries, isMeant = anyStore, publicKey } = request
+    const accept = (): Effect.Effect<void, DomainError> => {
+      const flaw = checkEntries(entries, limits, now())
+      if (flaw !== undefined) return Effect.fail(flaw)
+      const granted = goOn(this.room, () => access.writeAtOnce(publicKey, entries, run))
+      return goOn(granted, (storeId) => (isMeant(storeId) ? this.#queue(request, storeId) : Effect.fail(otherStore())))
+    }
+    return goOn(this.require(publicKey), accept)
   }
 
   /** Opens a subscription, which may take the place of the key's former one: `Subscriptions.start`. */
-  subscribe(
-    publicKey: string,
-    startSequence: number,
-    isMeant = anyStore
-  ): Effect.Effect<OpenedSubscription & { readonly storeId: StoreId }, DomainError> {
+  subscribe(request: KeyedRead): Effect.Effect<OpenedSubscription & { readonly storeId: StoreId }, DomainError> {
     return Effect.gen({ self: this }, function* () {
+      const { isMeant = anyStore, lastEntryId, publicKey, startSequence } = request
       const { access, feed, limits, subscriptions } = this.#context
       yield* this.require(publicKey)
       this.#beginGranting(publicKey)
@@ -183,7 +193,7 @@ export class Grants {
       }
       const storeId = yield* access.read(publicKey)
       if (!isMeant(storeId)) return yield* otherStore()
-      const opened = yield* feed.open(storeId, startSequence)
+      const opened = yield* feed.open(storeId, startSequence, lastEntryId)
       if (subscriptions.isEnded) return yield* shuttingDown()
       if (this.#isInDoubt) yield* this.#checkReading({ publicKey, storeId })
       if (this.#granting !== publicKey) return yield* accessChanged()
@@ -310,17 +320,25 @@ export class Grants {
   }
 
   /** Queues a write once there is room for one more. */
-  #queue({ begun, complete, entries, isDivisible, publicKey }: KeyedWrite, storeId: StoreId): Effect.Effect<void> {
-    const submit = Effect.sync(() => {
-      this.#pending++
-      begun()
-      this.#context.submit({ storeId, entries, author: publicKey, transportOnly: false, isDivisible }, (exit) => {
-        this.#pending--
-        this.#waiting.shift()?.()
-        complete(exit)
-      })
+  #queue(write: KeyedWrite, storeId: StoreId): Effect.Effect<void> {
+    if (this.#pending >= this.#context.limits.maxPendingWrites) {
+      return Effect.andThen(
+        this.#place,
+        Effect.sync(() => this.#submit(write, storeId))
+      )
+    }
+    this.#submit(write, storeId)
+    return Effect.void
+  }
+
+  #submit({ begun, complete, entries, isDivisible, publicKey }: KeyedWrite, storeId: StoreId): void {
+    this.#pending++
+    begun()
+    this.#context.submit({ storeId, entries, author: publicKey, transportOnly: false, isDivisible }, (exit) => {
+      this.#pending--
+      this.#waiting.shift()?.()
+      complete(exit)
     })
-    return this.#pending >= this.#context.limits.maxPendingWrites ? Effect.andThen(this.#place, submit) : submit
   }
 
   get #place(): Effect.Effect<void> {

@@ -1,8 +1,8 @@
 import { Cause, type Effect, Exit, type Fiber } from "effect"
-import type { StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { OpenedSubscription } from "../feed/feed.ts"
 import type { Sink } from "../feed/sink.ts"
+import type { FeedEnd } from "../feed/tail.ts"
 import type { DomainError } from "../wire/errors.ts"
 
 /** A live subscription of one connection. */
@@ -24,7 +24,7 @@ export interface SubscriptionsOptions {
 
 interface Running extends ActiveSubscription {
   stopped: boolean
-  fiber: Fiber.Fiber<never, StoreErasedError> | undefined
+  fiber: Fiber.Fiber<never, FeedEnd> | undefined
 }
 
 /** The subscriptions of one connection, at most one for each key. */
@@ -95,7 +95,7 @@ export class Subscriptions {
     for (const publicKey of [...this.#running.keys()]) this.stop(publicKey)
   }
 
-  #failed(running: Running, exit: Exit.Exit<never, StoreErasedError>): void {
+  #failed(running: Running, exit: Exit.Exit<never, FeedEnd>): void {
     if (running.stopped || !Exit.isFailure(exit)) return
     running.stopped = true
     this.#running.delete(running.publicKey)

@@ -1,4 +1,4 @@
-import { Cause, Context, type Duration, Effect, Exit, Layer } from "effect"
+import { Cause, Context, type Duration, Effect, Exit, type Fiber, Layer } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { EventLogServerAuth, type EventLogServerAuthError, type IdentityClaim } from "../backend/EventLogServerAuth.ts"
 import {
@@ -6,8 +6,10 @@ import {
   type EventLogServerStoreRegistryError
 } from "../backend/EventLogServerStoreRegistry.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import { runDetached } from "../containment/runDetached.ts"
+import { waitDetached } from "../containment/runDetached.ts"
 import { RequestError } from "../wire/errors.ts"
+import { goOn } from "./atOnce.ts"
+import type { Run } from "./runner.ts"
 import { checkStoreId } from "./storeId.ts"
 
 /** Why a key may not do something, or can't be told now. */
@@ -24,6 +26,15 @@ export class Access extends Context.Service<
     readonly write: (
       publicKey: string,
       entries: ReadonlyArray<EventJournal.Entry>
+    ) => Effect.Effect<StoreId, AccessError>
+    /**
+     * As `write`, but it begins when it is called, in fibers that `run` starts: where no callback has to be waited for, what it
+     * returns is an `Exit`.
+     */
+    readonly writeAtOnce: (
+      publicKey: string,
+      entries: ReadonlyArray<EventJournal.Entry>,
+      run: Run
     ) => Effect.Effect<StoreId, AccessError>
     /** Authorizes reading, then resolves the store. */
     readonly read: (publicKey: string) => Effect.Effect<StoreId, AccessError>
@@ -53,6 +64,24 @@ const wrongStore = () =>
 /** A store id that no store can have is a defect of the app, and nothing for a client to know. */
 const orDieIfInvalid = (storeId: StoreId): Effect.Effect<StoreId> => Effect.orDie(checkStoreId(storeId))
 
+/** What a callback returns, or throws instead. */
+const called = <A, E>(callback: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  try {
+    return callback()
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+/** What a callback came to: whatever is neither a value nor a failure is an outage. */
+const contain = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | RequestError> =>
+  Exit.isSuccess(exit) || Cause.hasFails(exit.cause)
+    ? exit
+    : Effect.andThen(
+        Effect.logError("An authorization callback failed", exit.cause),
+        Effect.fail(unavailable("The authorization is not available"))
+      )
+
 /** The access rules over the auth and registry ports. */
 export const layerAccess = (options: {
   readonly authTimeout: Duration.Duration
@@ -66,34 +95,39 @@ export const layerAccess = (options: {
       const isOutOfTime = Effect.sleep(options.authTimeout)
 
       /** Waits for a callback no longer than `authTimeout`, even one that can't be interrupted. */
-      const inTime = <A, E extends AccessError>(answer: Effect.Effect<A, E>): Effect.Effect<A, E | RequestError> =>
+      const inTime = <A, E extends AccessError>(work: Fiber.Fiber<A, E>): Effect.Effect<A, E | RequestError> =>
         Effect.flatMap(
-          runDetached(answer, isOutOfTime),
+          waitDetached(work, isOutOfTime),
           (outcome): Effect.Effect<A, E | RequestError> =>
             outcome._tag === "Done"
-              ? outcome.exit
+              ? contain(outcome.exit)
               : Effect.fail(unavailable("The authorization did not answer in time"))
         )
 
-      // One that has its answer at hand needs no fiber.
+      /** Asks a callback now. One that has its answer at hand needs no fiber, and one that has it soon nobody who waits. */
+      const ask = <A, E extends AccessError>(
+        callback: () => Effect.Effect<A, E>,
+        run: Run
+      ): Effect.Effect<A, E | RequestError> => {
+        const answer = called(callback)
+        if (Exit.isExit(answer)) return contain(answer as Exit.Exit<A, E>)
+        const work = run(answer)
+        const exit = work.pollUnsafe()
+        return exit === undefined ? inTime(work) : contain(exit)
+      }
+
       const contained = <A, E extends AccessError>(
         callback: () => Effect.Effect<A, E>
       ): Effect.Effect<A, E | RequestError> =>
-        Effect.suspend(() => {
-          const answer = callback()
-          return Exit.isExit(answer) ? answer : inTime(answer)
-        }).pipe(
-          Effect.catchCauseIf(
-            (cause) => !Cause.hasFails(cause),
-            (cause) =>
-              Effect.andThen(
-                Effect.logError("An authorization callback failed", cause),
-                Effect.fail(unavailable("The authorization is not available"))
-              )
-          )
-        )
+        Effect.withFiber((fiber) => ask(callback, Effect.runForkWith(fiber.context)))
 
       const resolve = (publicKey: string) => contained(() => registry.resolve(publicKey))
+
+      const writeAtOnce: Access["Service"]["writeAtOnce"] = (publicKey, entries, run) =>
+        goOn(
+          ask(() => auth.authorizeWrite({ publicKey, entries }), run),
+          () => ask(() => registry.resolve(publicKey), run)
+        )
 
       const bind = Effect.fnUntraced(function* (claim: IdentityClaim) {
         const bound = yield* contained(() => registry.bind(claim))
@@ -113,10 +147,8 @@ export const layerAccess = (options: {
 
       return Access.of({
         write: (publicKey, entries) =>
-          Effect.andThen(
-            contained(() => auth.authorizeWrite({ publicKey, entries })),
-            resolve(publicKey)
-          ),
+          Effect.withFiber((fiber) => writeAtOnce(publicKey, entries, Effect.runForkWith(fiber.context))),
+        writeAtOnce,
         read: (publicKey) =>
           Effect.andThen(
             contained(() => auth.authorizeRead(publicKey)),

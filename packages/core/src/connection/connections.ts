@@ -1,6 +1,6 @@
 import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule, Stream } from "effect"
 import { EventLogServerStoreRegistry } from "../backend/EventLogServerStoreRegistry.ts"
-import { FeedStore } from "../backend/FeedStore.ts"
+import { Continuity } from "../continuity/continuity.ts"
 import { Feed } from "../feed/feed.ts"
 import { Ingest } from "../ingest/ingest.ts"
 import type { Limits } from "../wire/limits.ts"
@@ -15,6 +15,7 @@ import { OpenConnections } from "./OpenConnections.ts"
 import type { Protocol, ProtocolName, ProtocolServices } from "./protocol.ts"
 import { rechecking } from "./recheck.ts"
 import { notMapped } from "./refusal.ts"
+import { makeRunner } from "./runner.ts"
 import { Subscriptions, type SubscriptionsOptions } from "./Subscriptions.ts"
 import type { Transport, TransportListener } from "./Transport.ts"
 
@@ -99,17 +100,18 @@ export type Protocols = Readonly<Record<ProtocolName, (services: ProtocolService
 export const layerConnections = (
   options: ConnectionsOptions,
   makeProtocols: Protocols
-): Layer.Layer<Connections, never, Access | EventLogServerStoreRegistry | Feed | FeedStore | Ingest> =>
+): Layer.Layer<Connections, never, Access | Continuity | EventLogServerStoreRegistry | Feed | Ingest> =>
   Layer.effect(
     Connections,
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
       const context = yield* Effect.context()
-      const store = yield* FeedStore
+      const continuity = yield* Continuity
       const registry = yield* EventLogServerStoreRegistry
       const access = yield* Access
       const feed = yield* Feed
       const ingest = yield* Ingest
+      const runner = yield* makeRunner
       const run = yield* FiberSet.makeRuntime()
       const { limits } = options
       const now = clock.currentTimeMillisUnsafe.bind(clock)
@@ -127,9 +129,9 @@ export const layerConnections = (
         feed,
         submit: ingest.submit,
         sessionAuth: options.sessionAuth,
-        remoteId: store.id,
+        remoteId: continuity.id,
         now,
-        run,
+        runner,
         onTrust: (connection, isTrusted) => open.trust(connection, isTrusted),
         onEnded: (connection) => {
           open.end(connection)
@@ -179,7 +181,8 @@ export const layerConnections = (
           now,
           remoteId: undefined,
           subscriptions,
-          room: Effect.void,
+          room: () => Effect.void,
+          run,
           onTrust: () => {}
         })
         guests.add(grants)
@@ -208,14 +211,14 @@ export const layerConnections = (
       const { heed, recheck, recheckAll } = rechecking({ connections: () => open.live, guests })
 
       // Devices of an earlier history would go on where that one ended, and keep what the new one lacks.
-      const closeOutdated = store.id.pipe(
-        Effect.map((remoteId) => [...open.live].filter((connection) => connection.isOutdated(remoteId))),
-        Effect.tap((outdated) =>
-          Effect.sync(() => {
-            for (const connection of outdated) connection.close(1012, "The server has a new id")
-          })
-        ),
-        Effect.catchCause((cause) => Effect.logWarning("The id of the backend could not be looked at", cause))
+      yield* continuity.onBroken((remoteId) => {
+        const outdated = [...open.live].filter((connection) => connection.isOutdated(remoteId))
+        for (const connection of outdated) connection.close(1012, "The server has a new id")
+      })
+
+      // Another node, or an operator, may have given the backend a new id.
+      const lookAtId = Effect.catchCause(continuity.id, (cause) =>
+        Effect.logWarning("The id of the backend could not be looked at", cause)
       )
 
       const drain = Effect.gen(function* () {
@@ -257,7 +260,7 @@ export const layerConnections = (
 
       yield* Effect.forkScoped(
         Effect.schedule(
-          Effect.andThen(closeOutdated, Effect.suspend(recheckAll)),
+          Effect.andThen(lookAtId, Effect.suspend(recheckAll)),
           Schedule.spaced(options.reauthorizeInterval)
         )
       )

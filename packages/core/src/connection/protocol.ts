@@ -53,7 +53,7 @@ export interface Conversation {
   readonly start: Effect.Effect<void>
   /**
    * Handles one frame, and sees to it that its holding is let go of. It fails never: whatever is wrong with the frame is
-   * told to the peer, or closes the connection.
+   * told to the peer, or closes the connection. It may begin when it is called: what it returns is run once, at once.
    */
   readonly receive: (frame: Frame) => Effect.Effect<void>
   /** Asks the peer for a sign of life, or that it has read up to `end`, where the protocol has a way to. */

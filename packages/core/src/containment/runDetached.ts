@@ -15,10 +15,14 @@ export const runDetached = <A, E, R, B>(
 ): Effect.Effect<Outcome<A, E, B>, never, R> =>
   Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (work) => {
     const exit = work.pollUnsafe()
-    return exit === undefined ? waitFor(work, giveUp) : Effect.succeed({ _tag: "Done", exit })
+    return exit === undefined ? waitDetached(work, giveUp) : Effect.succeed({ _tag: "Done", exit })
   })
 
-const waitFor = <A, E, B>(work: Fiber.Fiber<A, E>, giveUp: Effect.Effect<B>): Effect.Effect<Outcome<A, E, B>> =>
+/** The same for what was begun already. */
+export const waitDetached = <A, E, B>(
+  work: Fiber.Fiber<A, E>,
+  giveUp: Effect.Effect<B>
+): Effect.Effect<Outcome<A, E, B>> =>
   Effect.flatMap(Effect.forkDetach(giveUp), (limit) =>
     Effect.callback<Outcome<A, E, B>>((resume) => {
       work.addObserver((exit) => {

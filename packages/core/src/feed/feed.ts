@@ -1,22 +1,24 @@
-import { Context, Effect, FiberMap, Layer, Option } from "effect"
-import { FeedStore, type PageLimits } from "../backend/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import { Context, Effect, FiberMap, FiberSet, Layer, Option } from "effect"
+import type { FeedStore, PageLimits } from "../backend/FeedStore.ts"
+import { FeedLostError, type StorageError, type StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
+import { Continuity } from "../continuity/continuity.ts"
 import { RequestError } from "../wire/errors.ts"
+import { HistoryPages } from "./HistoryPages.ts"
 import type { History } from "./history.ts"
 import type { Sink } from "./sink.ts"
 import { deliver, type Source } from "./subscription.ts"
 import { Tail } from "./tail.ts"
 
 /** Why a subscription can't be opened. */
-export type FeedError = StorageError | StoreErasedError | RequestError
+export type FeedError = StorageError | StoreErasedError | FeedLostError | RequestError
 
 /** A subscription that was accepted and delivers nothing yet. */
 export interface OpenedSubscription {
   /** The last sequence of the feed when it was opened. */
   readonly head: number
-  /** Delivers to the sink until interrupted; fails when the store is erased. Run it once. */
-  readonly run: (sink: Sink) => Effect.Effect<never, StoreErasedError>
+  /** Delivers to the sink until interrupted; fails when the store is erased, or its history is another one. Run it once. */
+  readonly run: (sink: Sink) => Effect.Effect<never, StoreErasedError | FeedLostError>
 }
 
 /** Committed entries reach subscribers. */
@@ -25,59 +27,99 @@ export class Feed extends Context.Service<
   {
     /**
      * Opens a subscription at `startSequence` (inclusive; 0 is 1). Beyond the freshly read head + 1 it fails with the
-     * reason `FeedMismatch`: the feed went backwards since that cursor was written.
+     * reason `FeedMismatch`: the feed went backwards since that cursor was written. So it does where the entry before
+     * isn't `lastEntryId`: the subscriber has entries of a history that is lost.
      */
-    readonly open: (storeId: StoreId, startSequence: number) => Effect.Effect<OpenedSubscription, FeedError>
+    readonly open: (
+      storeId: StoreId,
+      startSequence: number,
+      lastEntryId?: Uint8Array | undefined
+    ) => Effect.Effect<OpenedSubscription, FeedError>
     /** Stores that have subscribers on this node. */
     readonly activeStores: () => number
   }
 >()("@eventlog-server/core/Feed") {}
 
-/** The feed room over a `FeedStore`. @param history sent in place of the stored history @default the stored one */
-export const layerFeed = (limits: PageLimits, history?: History): Layer.Layer<Feed, never, FeedStore> =>
+/** The feed room. @param history sent in place of the stored history @default the stored one */
+export const layerFeed = (limits: PageLimits, history?: History): Layer.Layer<Feed, never, Continuity> =>
   Layer.effect(
     Feed,
     Effect.gen(function* () {
-      const store = yield* FeedStore
+      const continuity = yield* Continuity
       const tails = new Map<StoreId, Tail>()
       const fibers = yield* FiberMap.make<Tail>()
       const runTail = yield* FiberMap.runtime(fibers)()
+      const fork = yield* FiberSet.makeRuntime()
+      const readPages = () => new HistoryPages(continuity.view().feeds, limits, fork)
+      let pages = readPages()
 
       const tailOf = (storeId: StoreId, next: number): Tail => {
         const active = tails.get(storeId)
         if (active !== undefined) return active
         const tail: Tail = new Tail(next, limits, () => {
-          tails.delete(storeId)
+          if (tails.get(storeId) === tail) tails.delete(storeId)
           Option.map(FiberMap.getUnsafe(fibers, tail), (fiber) => fiber.interruptUnsafe())
         })
         tails.set(storeId, tail)
-        runTail(tail, tail.follow(store, storeId))
+        runTail(tail, tail.follow(continuity.view(), storeId))
         return tail
       }
+
+      // Those who follow have been told other entries than the feed holds now.
+      yield* continuity.onBroken(() => {
+        pages = readPages()
+        for (const [storeId, tail] of [...tails]) tail.end(new FeedLostError({ storeId, sequence: undefined }))
+      })
 
       // Outside of `open`: a closure in there would keep the page that a subscription begins with as long as it lives.
       const sourceOf = (storeId: StoreId): Source => ({
         storeId,
-        store,
-        limits,
+        pages,
         history,
         tail: (next) => tailOf(storeId, next)
       })
 
-      const open = Effect.fn("EventLogServer.subscribe")(function* (storeId: StoreId, startSequence: number) {
+      const open = Effect.fn("EventLogServer.subscribe")(function* (
+        storeId: StoreId,
+        startSequence: number,
+        lastEntryId?: Uint8Array
+      ) {
         yield* Effect.annotateCurrentSpan({ storeId, startSequence })
+        const source = sourceOf(storeId)
         const from = Math.max(1, startSequence)
-        const first = yield* store.read(storeId, from, limits)
-        if (from > first.head + 1) return yield* mismatch(startSequence, first.head)
-        return { head: first.head, run: (sink: Sink) => deliver(sourceOf(storeId), sink, from, first) }
+        if (lastEntryId !== undefined && from > 1) {
+          yield* checkLast(continuity.view().feeds, { storeId, sequence: from - 1, lastEntryId })
+        }
+        const first = yield* source.pages.open(storeId, from)
+        if (from > first.head + 1) return yield* wentBackwards(startSequence, first.head)
+        return { head: first.head, run: (sink: Sink) => deliver(source, sink, from, first) }
       })
 
       return Feed.of({ open, activeStores: () => tails.size })
     })
   )
 
-const mismatch = (startSequence: number, head: number) =>
-  new RequestError({
-    reason: "FeedMismatch",
-    message: `The feed ends at ${head} and can't be read from ${startSequence}: the server's history went backwards`
-  })
+const mismatch = (message: string) => new RequestError({ reason: "FeedMismatch", message })
+
+const wentBackwards = (startSequence: number, head: number) =>
+  mismatch(`The feed ends at ${head} and can't be read from ${startSequence}: the server's history went backwards`)
+
+/** Fails unless the entry at a sequence is the one that a subscriber has there. Who subscribes is not trusted: it is all that follows. */
+const checkLast = Effect.fnUntraced(function* (
+  feeds: FeedStore["Service"],
+  {
+    lastEntryId,
+    sequence,
+    storeId
+  }: { readonly storeId: StoreId; readonly sequence: number; readonly lastEntryId: Uint8Array }
+): Effect.fn.Return<void, FeedError> {
+  const { entries } = yield* feeds.read(storeId, sequence, { maxEntries: 1, maxBytes: 1 })
+  const id = entries[0]?.entry.id
+  if (id?.every((byte, index) => byte === lastEntryId[index])) return
+  yield* Effect.logWarning(
+    "A device has an entry that the feed doesn't hold: the history went backwards while no server ran. Give the backend a new id (FeedAdmin.rotateId), so that devices send what they hold"
+  ).pipe(Effect.annotateLogs({ storeId, sequence }))
+  return yield* mismatch(
+    `The feed holds another entry at ${sequence}: the server's history is not the one that was read`
+  )
+})

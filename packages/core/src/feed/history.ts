@@ -1,5 +1,6 @@
 import type { Effect } from "effect"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { FeedEntry } from "../backend/FeedStore.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { Page } from "./page.ts"
 
@@ -10,6 +11,8 @@ export interface HistoryRequest {
   readonly from: number
   /** The last sequence when the subscription was opened. */
   readonly head: number
+  /** The entries that it begins with, as many as were read to open the subscription; none where that went on. */
+  readonly first: ReadonlyArray<FeedEntry>
   /** See `Sink.keepsSequencesWhole`. */
   readonly keepsSequencesWhole: boolean
 }
@@ -22,4 +25,4 @@ export interface HistoryRequest {
 export type History = (
   request: HistoryRequest,
   emit: (page: Page) => Effect.Effect<void>
-) => Effect.Effect<number, StorageError | StoreErasedError>
+) => Effect.Effect<number, StorageError | StoreErasedError | FeedLostError>

@@ -1,18 +1,17 @@
 import { Effect } from "effect"
-import type { FeedPage, FeedStore, PageLimits } from "../backend/FeedStore.ts"
-import type { StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
+import type { FreshPage, HistoryPages, SharedPage } from "./HistoryPages.ts"
 import type { History } from "./history.ts"
 import { retryOutage } from "./outage.ts"
-import { Page } from "./page.ts"
+import type { Page } from "./page.ts"
 import type { Sink } from "./sink.ts"
-import type { Left, Rider, Tail } from "./tail.ts"
+import type { FeedEnd, Left, Rider, Tail } from "./tail.ts"
 
 /** What a subscription needs of its store. */
 export interface Source {
   readonly storeId: StoreId
-  readonly store: FeedStore["Service"]
-  readonly limits: PageLimits
+  /** Where pages are read. */
+  readonly pages: HistoryPages
   /** What is sent in place of the stored history, if anything is. */
   readonly history: History | undefined
   /** The tail of the store, followed from `next` on if nobody rides it yet. */
@@ -21,19 +20,15 @@ export interface Source {
 
 /**
  * Delivers a store's feed to a sink for as long as it runs: the history, then pages of what came meanwhile, then it rides
- * the live tail; whenever the sink is full it goes back to paging. It fails only when the store is erased.
+ * the live tail; whenever the sink is full it goes back to paging. It fails only when the store is erased, or its history is another one.
  *
  * @param first a page that was read already and begins at `next`
  */
-export const deliver = (
-  source: Source,
-  sink: Sink,
-  next: number,
-  first: FeedPage
-): Effect.Effect<never, StoreErasedError> => {
+export const deliver = (source: Source, sink: Sink, next: number, first: FreshPage): Effect.Effect<never, FeedEnd> => {
   const cursor = { next }
   // In two steps, since what runs for long must not hold the page that it began with.
-  return Effect.flatMap(begin(source, sink, cursor, first), (head) => follow(source, sink, cursor, head))
+  const begun = source.pages.reading(source.storeId, begin(source, sink, cursor, first))
+  return Effect.flatMap(begun, (head) => follow(source, sink, cursor, head))
 }
 
 /** Delivers what was there when the subscription was opened, and answers the head that it reached. */
@@ -41,11 +36,12 @@ const begin = Effect.fnUntraced(function* (
   source: Source,
   sink: Sink,
   cursor: { next: number },
-  first: FeedPage
-): Effect.fn.Return<number, StoreErasedError> {
+  first: FreshPage
+): Effect.fn.Return<number, FeedEnd> {
   const { next } = cursor
+  if (first.page !== undefined) source.pages.keep(source.storeId, first.page)
   if (source.history !== undefined && next <= first.head) {
-    cursor.next = yield* projectHistory({ history: source.history, storeId: source.storeId }, sink, cursor, first.head)
+    cursor.next = yield* projectHistory({ history: source.history, storeId: source.storeId }, sink, cursor, first)
   }
   return yield* pageThrough(source, sink, cursor, cursor.next === next ? first : undefined)
 })
@@ -56,12 +52,12 @@ const follow = Effect.fnUntraced(function* (
   sink: Sink,
   cursor: { next: number },
   reached: number
-): Effect.fn.Return<never, StoreErasedError> {
+): Effect.fn.Return<never, FeedEnd> {
   let head = reached
   while (true) {
     sink.caughtUp(head)
     yield* ride(source, sink, cursor)
-    head = yield* pageThrough(source, sink, cursor, undefined)
+    head = yield* source.pages.reading(source.storeId, pageThrough(source, sink, cursor, undefined))
   }
 })
 
@@ -70,20 +66,21 @@ const projectHistory = (
   { history, storeId }: { readonly history: History; readonly storeId: StoreId },
   sink: Sink,
   cursor: { next: number },
-  head: number
-): Effect.Effect<number, StoreErasedError> =>
-  Effect.suspend(() =>
-    history({ storeId, from: cursor.next, head, keepsSequencesWhole: sink.keepsSequencesWhole === true }, (page) =>
-      hand(sink, cursor, page)
-    )
-  ).pipe(retryOutage("Reading a history", storeId))
+  { head, page }: FreshPage
+): Effect.Effect<number, FeedEnd> =>
+  Effect.suspend(() => {
+    const from = cursor.next
+    const first = page?.first === from ? page.entries : []
+    const request = { storeId, from, head, first, keepsSequencesWhole: sink.keepsSequencesWhole === true }
+    return history(request, (page) => hand(sink, cursor, page, 0))
+  }).pipe(retryOutage("Reading a history", storeId))
 
-/** Delivers a page once the sink has room, and moves the cursor past it. */
-const hand = (sink: Sink, cursor: { next: number }, page: Page): Effect.Effect<void> =>
+/** Delivers a page, from an index on, once the sink has room, and moves the cursor past it. */
+const hand = (sink: Sink, cursor: { next: number }, page: Page, index: number): Effect.Effect<void> =>
   Effect.suspend(() => (sink.ready() ? Effect.void : sink.drained)).pipe(
     Effect.andThen(
       Effect.sync(() => {
-        sink.deliver(page, 0)
+        sink.deliver(page, index)
         cursor.next = Math.max(cursor.next, page.last + 1)
       })
     )
@@ -91,26 +88,25 @@ const hand = (sink: Sink, cursor: { next: number }, page: Page): Effect.Effect<v
 
 /** Delivers pages until the cursor is past the head, and answers that head. */
 const pageThrough = Effect.fnUntraced(function* (
-  source: Source,
+  { pages, storeId }: Source,
   sink: Sink,
   cursor: { next: number },
-  first: FeedPage | undefined
-): Effect.fn.Return<number, StoreErasedError> {
-  let page = first
+  first: FreshPage | undefined
+): Effect.fn.Return<number, FeedEnd> {
+  let shared: SharedPage | undefined = first
   while (true) {
     if (!sink.ready()) yield* sink.drained
-    page ??= yield* source.store
-      .read(source.storeId, cursor.next, source.limits)
-      .pipe(retryOutage("Reading a feed", source.storeId))
-    if (page.entries.length > 0) yield* hand(sink, cursor, new Page(page.entries))
-    if (page.entries.length === 0 || cursor.next > page.head) return page.head
-    page = undefined
+    shared ??= yield* pages.read(storeId, cursor.next).pipe(retryOutage("Reading a feed", storeId))
+    if (shared.page === undefined) return shared.head
+    yield* hand(sink, cursor, shared.page, shared.page.indexOf(cursor.next))
+    if (shared.head !== undefined && cursor.next > shared.head) return shared.head
+    shared = undefined
   }
 })
 
 /** Rides the tail until the sink is full, or returns at once when the tail is already further. */
-const ride = (source: Source, sink: Sink, cursor: { next: number }): Effect.Effect<void, StoreErasedError> =>
-  Effect.callback<void, StoreErasedError>((resume) => {
+const ride = (source: Source, sink: Sink, cursor: { next: number }): Effect.Effect<void, FeedEnd> =>
+  Effect.callback<void, FeedEnd>((resume) => {
     const tail = source.tail(cursor.next)
     const rider: Rider = {
       next: cursor.next,

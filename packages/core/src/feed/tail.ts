@@ -1,7 +1,9 @@
 import { Effect, Stream } from "effect"
-import type { FeedStore, PageLimits } from "../backend/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { PageLimits } from "../backend/FeedStore.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
+import type { View } from "../continuity/continuity.ts"
+import { News } from "./News.ts"
 import { retryOutage } from "./outage.ts"
 import { Page } from "./page.ts"
 import type { Sink } from "./sink.ts"
@@ -9,8 +11,11 @@ import type { Sink } from "./sink.ts"
 /** Pages of one entry are common under light load, so the memory is bounded in pages as well as in bytes. */
 const maxRecentPages = 64
 
-/** Why a subscriber is no longer on the tail: it must read on from storage, or the store is gone. */
-export type Left = "Slow" | StoreErasedError
+/** Why a feed can't be followed any further. */
+export type FeedEnd = StoreErasedError | FeedLostError
+
+/** Why a subscriber is no longer on the tail: it must read on from storage, or there is nothing to read on in. */
+export type Left = "Slow" | FeedEnd
 
 /** A subscriber that has seen everything below `next`. */
 export interface Rider {
@@ -30,7 +35,7 @@ export class Tail {
   private readonly riders = new Set<Rider>()
   private readonly recent: Array<Page> = []
   private recentBytes = 0
-  private erased: StoreErasedError | undefined
+  private ended: FeedEnd | undefined
   private next: number
   private readonly limits: PageLimits
   private readonly onIdle: () => void
@@ -49,13 +54,13 @@ export class Tail {
    */
   join(rider: Rider): boolean {
     const oldest = this.recent[0]?.first ?? this.next
-    if (this.erased === undefined && rider.next < oldest) {
+    if (this.ended === undefined && rider.next < oldest) {
       // Who made the tail may find it ahead already, and need not come back.
       if (this.riders.size === 0) this.onIdle()
       return false
     }
     this.riders.add(rider)
-    if (this.erased !== undefined) this.drop(rider, this.erased)
+    if (this.ended !== undefined) this.drop(rider, this.ended)
     for (const page of this.recent) this.handTo(rider, page)
     return true
   }
@@ -65,26 +70,57 @@ export class Tail {
     if (this.riders.delete(rider) && this.riders.size === 0) this.onIdle()
   }
 
-  /** Follows the store until interrupted or erased. */
-  follow(store: FeedStore["Service"], storeId: StoreId): Effect.Effect<void> {
-    return store.wakeups(storeId).pipe(
-      Stream.runForEach(() => this.publishNew(store, storeId)),
+  /** Follows the store until interrupted, erased, or its history is another one. */
+  follow(view: View, storeId: StoreId): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const news = new News()
+      const listening = Stream.runForEach(view.feeds.wakeups(storeId), (wakeup) => Effect.sync(() => news.hear(wakeup)))
+      return Effect.raceFirst(listening, Effect.forever(this.publishHeard(news, view, storeId)))
+    }).pipe(
       // Wake-ups that end, or a backend that dies, are a connection that was lost: listening again wakes once.
       Effect.catchDefect((defect) => Effect.logError("The backend died while a feed was followed", defect)),
       Effect.andThen(Effect.fail("Ended" as const)),
       retryOutage("Following a feed", storeId),
-      Effect.catch((erased) => Effect.sync(() => this.end(erased)))
+      Effect.catch((why) => Effect.sync(() => this.end(why)))
     )
   }
 
+  private publishHeard(news: News, view: View, storeId: StoreId): Effect.Effect<void, StorageError | FeedEnd> {
+    return Effect.flatMap(news.taken, ({ head }) => {
+      const { next } = this
+      return Effect.andThen(
+        this.publishNew(view, storeId, head),
+        Effect.suspend(() => (this.next > next ? news.grew : Effect.void))
+      )
+    })
+  }
+
+  /** @param head how far the feed is known to go; without it, it has to be looked: the store may be gone */
   private publishNew(
-    store: FeedStore["Service"],
-    storeId: StoreId
-  ): Effect.Effect<void, StorageError | StoreErasedError> {
-    return Effect.flatMap(store.read(storeId, this.next, this.limits), ({ entries, head }) => {
+    view: View,
+    storeId: StoreId,
+    head: number | undefined
+  ): Effect.Effect<void, StorageError | FeedEnd> {
+    if (head === undefined) return this.publishStored(view, storeId)
+    return Effect.suspend(() => {
+      for (let page = this.takeFresh(view, storeId); page !== undefined; page = this.takeFresh(view, storeId)) {
+        this.publish(page)
+      }
+      return this.next > head ? Effect.void : this.publishStored(view, storeId)
+    })
+  }
+
+  /** The next page of what was committed here. */
+  private takeFresh(view: View, storeId: StoreId): Page | undefined {
+    const page = view.fresh(storeId, this.next, this.limits)
+    return page && new Page(page.entries)
+  }
+
+  private publishStored(view: View, storeId: StoreId): Effect.Effect<void, StorageError | FeedEnd> {
+    return Effect.flatMap(view.feeds.read(storeId, this.next, this.limits), ({ entries, head }) => {
       if (entries.length === 0) return Effect.void
       this.publish(new Page(entries))
-      return this.next > head ? Effect.void : this.publishNew(store, storeId)
+      return this.next > head ? Effect.void : this.publishStored(view, storeId)
     })
   }
 
@@ -115,10 +151,10 @@ export class Tail {
     }
   }
 
-  /** The store is gone: so are the riders, and those who find the tail before it is forgotten. */
-  private end(erased: StoreErasedError): void {
-    this.erased = erased
-    for (const rider of this.riders) this.drop(rider, erased)
+  /** Nothing more comes: that is all for the riders, and for those who find the tail before it is forgotten. */
+  end(why: FeedEnd): void {
+    this.ended = why
+    for (const rider of this.riders) this.drop(rider, why)
   }
 
   private drop(rider: Rider, why: Left): void {

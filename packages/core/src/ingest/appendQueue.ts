@@ -1,6 +1,6 @@
 import { Cause, Effect, Exit, Metric } from "effect"
 import type { Appended, FeedRecord, FeedStore } from "../backend/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { withSpan } from "../tracing/withSpan.ts"
 import { entryBytes } from "../wire/fields.ts"
@@ -8,7 +8,7 @@ import type { Limits } from "../wire/limits.ts"
 import { appends } from "./metrics.ts"
 
 /** Why an append failed. */
-export type AppendError = StorageError | StoreErasedError
+export type AppendError = StorageError | StoreErasedError | FeedLostError
 
 /** Records that are appended together, and who waits for them. */
 export interface AppendRequest {

@@ -10,8 +10,8 @@ import { committedEntries, writeRequests } from "./metrics.ts"
 import { submitInParts } from "./submitInParts.ts"
 import type { Submit, WriteError, Written } from "./write.ts"
 
-/** Called after a commit, with the store whose feed grew. It may not throw. */
-export type OnCommitted = (storeId: StoreId) => void
+/** Called after a commit, with the store whose feed grew, and the last sequence of what was committed. It may not throw. */
+export type OnCommitted = (storeId: StoreId, sequence: number) => void
 
 /** A client batch or a server write becomes committed entries. */
 export class Ingest extends Context.Service<
@@ -101,7 +101,8 @@ export const layerIngest = (limits: Limits, onCommitted: OnCommitted): Layer.Lay
           committed += written.committed.length
           committedEntries.updateUnsafe(written.committed.length, context)
           complete(Exit.succeed(written))
-          if (written.committed.length > 0) onCommitted(request.storeId)
+          const last = written.committed.at(-1)
+          if (last !== undefined) onCommitted(request.storeId, last.remoteSequence)
         })
       }
 

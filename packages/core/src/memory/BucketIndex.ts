@@ -1,5 +1,13 @@
 import { EventJournal } from "effect/eventlog"
-import type { BucketBounds, BucketRange, BucketSelection, FeedEntry, PageLimits } from "../backend/FeedStore.ts"
+import type {
+  BucketBounds,
+  BucketRange,
+  BucketSelection,
+  FeedEntry,
+  PageLimits,
+  SurvivingEvents,
+  Survivor
+} from "../backend/FeedStore.ts"
 import { entryBytes } from "../wire/fields.ts"
 
 interface Bucket {
@@ -38,12 +46,14 @@ export class BucketIndex {
 
   /** Adds the entry with the greatest sequence so far. */
   add(entry: FeedEntry): void {
-    const bucket = this.#ensure(entry.entry.event, entry.entry.primaryKey)
+    const byKey = this.#ensure(entry.entry.event)
+    const bucket = byKey.get(entry.entry.primaryKey)
+    // Most keys have one entry, and an array that it is pushed to has room for sixteen more.
+    if (bucket === undefined) return void byKey.set(entry.entry.primaryKey, { bySequence: [entry], byId: [entry] })
     bucket.bySequence.push(entry)
     const isBefore = (other: FeedEntry): boolean => compareIds(other.entry.id, entry.entry.id) < 0
-    const greatest = bucket.byId[bucket.byId.length - 1]
     // Most are written soon after they were made.
-    if (greatest === undefined || isBefore(greatest)) bucket.byId.push(entry)
+    if (isBefore(bucket.byId[bucket.byId.length - 1]!)) bucket.byId.push(entry)
     else bucket.byId.splice(lowerBound(bucket.byId, isBefore), 0, entry)
   }
 
@@ -84,6 +94,28 @@ export class BucketIndex {
     return bounds
   }
 
+  /** For each primary key of an event, its last entry and its last sequence, of those up to `toSequence`. */
+  lasts(event: string, by: SurvivingEvents["by"], toSequence: number): ReadonlyArray<Survivor> {
+    const found: Array<Survivor> = []
+    for (const bucket of this.#byEvent.get(event)?.values() ?? []) {
+      const end = lowerBound(bucket.bySequence, (entry) => entry.remoteSequence <= toSequence)
+      const latest = bucket.bySequence[end - 1]
+      if (latest === undefined) continue
+      const greatest = bucket.byId.findLast(({ remoteSequence }) => remoteSequence <= toSequence)
+      found.push({ entry: by === "id" ? greatest! : latest, last: latest.remoteSequence })
+    }
+    return found
+  }
+
+  /** Whether there are entries of other events up to a sequence. */
+  hasOthers(events: ReadonlySet<string>, toSequence: number): boolean {
+    for (const [event, buckets] of this.#byEvent) {
+      if (events.has(event)) continue
+      for (const { bySequence } of buckets.values()) if (bySequence[0]!.remoteSequence <= toSequence) return true
+    }
+    return false
+  }
+
   #bucketsOf(range: BucketRange): ReadonlyArray<Bucket> {
     const found: Array<Bucket> = []
     for (const event of range.events) {
@@ -93,18 +125,13 @@ export class BucketIndex {
     return found
   }
 
-  #ensure(event: string, primaryKey: string): Bucket {
+  #ensure(event: string): Map<string, Bucket> {
     let byKey = this.#byEvent.get(event)
     if (byKey === undefined) {
       byKey = new Map()
       this.#byEvent.set(event, byKey)
     }
-    let bucket = byKey.get(primaryKey)
-    if (bucket === undefined) {
-      bucket = { bySequence: [], byId: [] }
-      byKey.set(primaryKey, bucket)
-    }
-    return bucket
+    return byKey
   }
 }
 

@@ -1,10 +1,15 @@
 import { EventJournal } from "effect/eventlog"
-import type { Appended, FeedEntry, FeedPage, FeedRecord, PageLimits, Sieve } from "../backend/FeedStore.ts"
+import type {
+  Appended,
+  FeedEntry,
+  FeedHead,
+  FeedPage,
+  FeedRecord,
+  KnownEntry,
+  PageLimits
+} from "../backend/FeedStore.ts"
 import { entryBytes } from "../wire/fields.ts"
 import { BucketIndex } from "./BucketIndex.ts"
-
-/** Entries that a page looks at, so that a sieve which leaves out everything doesn't hold up everybody: some milliseconds. */
-const maxLooks = 50_000
 
 /** The feed of one store. Every method is synchronous, which makes it atomic. */
 export class MemoryFeed {
@@ -15,13 +20,19 @@ export class MemoryFeed {
 
   #greatestId: EventJournal.EntryId | undefined
 
-  get head(): number {
+  get end(): number {
     return this.#entries.length
   }
 
-  /** The greatest id of all entries, as the caller's own. */
-  get greatestId(): EventJournal.EntryId | undefined {
-    return this.#greatestId?.slice() as EventJournal.EntryId | undefined
+  /** The head; its id is the caller's own. */
+  get head(): FeedHead {
+    return { sequence: this.end, greatestId: this.#greatestId?.slice() as EventJournal.EntryId | undefined }
+  }
+
+  /** Whether an entry is where it was. */
+  holds({ id, sequence }: KnownEntry): boolean {
+    const entry = this.#entries[sequence - 1]
+    return entry !== undefined && EventJournal.EntryIdOrder(entry.entry.id, id as EventJournal.EntryId) === 0
   }
 
   append(records: ReadonlyArray<FeedRecord>): ReadonlyArray<Appended> {
@@ -30,7 +41,7 @@ export class MemoryFeed {
       const id = record.entry.idString
       const known = this.#sequences.get(id)
       if (known !== undefined) return { sequence: known, isNew: false }
-      const remoteSequence = this.head + fresh.length + 1
+      const remoteSequence = this.end + fresh.length + 1
       this.#sequences.set(id, remoteSequence)
       fresh.push({ ...record, remoteSequence })
       return { sequence: remoteSequence, isNew: true }
@@ -45,19 +56,23 @@ export class MemoryFeed {
     return appended
   }
 
-  page(from: number, limits: PageLimits, sieve?: Sieve): FeedPage {
+  /** The sequence of the first entry whose id is greater; the one behind the head where none is. */
+  firstAfter(id: Uint8Array): number {
+    const isGreater = (other: EventJournal.EntryId): boolean =>
+      EventJournal.EntryIdOrder(other, id as EventJournal.EntryId) > 0
+    if (this.#greatestId === undefined || !isGreater(this.#greatestId)) return this.end + 1
+    return this.#entries.findIndex(({ entry }) => isGreater(entry.id)) + 1
+  }
+
+  page(from: number, limits: PageLimits): FeedPage {
     const found: Array<FeedEntry> = []
     let bytes = 0
-    let index = from - 1
-    for (const end = Math.min(this.head, index + maxLooks); index < end && found.length < limits.maxEntries; index++) {
-      const entry = this.#entries[index]!
-      if (sieve !== undefined && !sieve(entry)) continue
+    for (let index = from - 1; index < this.end && found.length < limits.maxEntries; index++) {
       bytes += this.#sizes[index]!
       if (found.length > 0 && bytes > limits.maxBytes) break
-      found.push(entry)
+      found.push(this.#entries[index]!)
     }
-    const entries = copiesOf(found)
-    return sieve === undefined ? { entries, head: this.head } : { entries, head: this.head, through: index }
+    return { entries: copiesOf(found), head: this.end }
   }
 }
 

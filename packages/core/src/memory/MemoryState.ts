@@ -1,6 +1,8 @@
 import { EventJournal } from "effect/eventlog"
+import type { KnownEntry } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import type { CompactionGroup } from "../backend/StoreProgress.ts"
+import type { CompactionGroup, KeptFailure } from "../backend/StoreProgress.ts"
+import { WakeupListeners } from "../backend/WakeupListeners.ts"
 import { MemoryFeed } from "./MemoryFeed.ts"
 import { SortedKeys } from "./SortedKeys.ts"
 
@@ -11,7 +13,7 @@ export interface FeedState {
   readonly storeIds: SortedKeys<StoreId>
   /** Tombstones. They outlive everything else of a store. */
   readonly erased: Set<StoreId>
-  readonly listeners: Map<StoreId, Set<() => void>>
+  readonly listeners: WakeupListeners
 }
 
 /** What a memory backend remembers about stores besides their entries. */
@@ -20,6 +22,8 @@ export interface ProgressState {
   /** The token of each lease's holder: whoever holds another one lost it. */
   readonly holders: Map<StoreId, object>
   readonly groups: Map<StoreId, ReadonlyArray<CompactionGroup>>
+  /** By sequence. */
+  readonly failures: Map<StoreId, Map<number, KeptFailure>>
   /** Stores whose progress may not be used again. */
   readonly erased: ReadonlySet<StoreId>
 }
@@ -29,20 +33,20 @@ export const makeFeedState = (): FeedState => ({
   feeds: new Map(),
   storeIds: new SortedKeys(),
   erased: new Set(),
-  listeners: new Map()
+  listeners: new WakeupListeners()
 })
 
 export const makeProgressState = (erased: ReadonlySet<StoreId>): ProgressState => ({
   cursors: new Map(),
   holders: new Map(),
   groups: new Map(),
+  failures: new Map(),
   erased
 })
 
-/** Tells everybody who listens to the store that its head may have moved. */
-export const wake = (state: FeedState, storeId: StoreId): void => {
-  for (const listener of state.listeners.get(storeId) ?? []) listener()
-}
+/** Whether an entry stands where it stood, in the history that it stood in. */
+export const holds = ({ feeds, id }: FeedState, storeId: StoreId, known: KnownEntry): boolean =>
+  known.remoteId?.every((byte, index) => byte === id[index]) !== false && feeds.get(storeId)?.holds(known) === true
 
 /** The feed of a store that is about to get an entry. */
 export const ensureFeed = (state: FeedState, storeId: StoreId): MemoryFeed => {

@@ -26,7 +26,7 @@ export const makeMemoryState = (): MemoryState => {
 export const layerOf = (state: MemoryState): Layer.Layer<BackendServices> =>
   Layer.sync(FeedStore, () => makeFeedStore(state.feeds)).pipe(
     Layer.provideMerge(Layer.sync(FeedAdmin, () => makeFeedAdmin(state.feeds, state.progress))),
-    Layer.provideMerge(Layer.sync(StoreProgress, () => makeStoreProgress(state.progress))),
+    Layer.provideMerge(Layer.sync(StoreProgress, () => makeStoreProgress(state.progress, state.feeds))),
     Layer.provideMerge(Layer.sync(EventLogServerStoreRegistry, () => makeStoreRegistry(state.registry)))
   )
 

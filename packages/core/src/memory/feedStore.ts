@@ -1,59 +1,45 @@
-import { Effect, Queue, Stream } from "effect"
-import type { EventJournal } from "effect/eventlog"
-import type { FeedStore } from "../backend/FeedStore.ts"
-import { StoreErasedError } from "../backend/StorageError.ts"
+import { Effect, Stream } from "effect"
+import type { FeedStore, KnownEntry } from "../backend/FeedStore.ts"
+import { FeedLostError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { copiesOf } from "./MemoryFeed.ts"
-import { ensureFeed, type FeedState, wake } from "./MemoryState.ts"
+import { ensureFeed, type FeedState, holds } from "./MemoryState.ts"
+import { findSurvivors } from "./survivors.ts"
 
 const unlessErased = <A>(state: FeedState, storeId: StoreId, f: () => A): Effect.Effect<A, StoreErasedError> =>
   Effect.suspend(() =>
     state.erased.has(storeId) ? Effect.fail(new StoreErasedError({ storeId })) : Effect.succeed(f())
   )
 
-const wakeups = (state: FeedState, storeId: StoreId): Stream.Stream<void> =>
-  Stream.callback<void>(
-    (queue) => {
-      const listener = () => {
-        Queue.offerUnsafe(queue, undefined)
-      }
-      return Effect.acquireRelease(
-        Effect.sync(() => {
-          listen(state, storeId, listener)
-          listener()
-        }),
-        () => Effect.sync(() => unlisten(state, storeId, listener))
-      )
-    },
-    { bufferSize: 1, strategy: "dropping" }
+/** Fails where the store was erased, or an entry isn't where it was. */
+const unlessLost = <A>(
+  state: FeedState,
+  storeId: StoreId,
+  known: KnownEntry | undefined,
+  f: () => A
+): Effect.Effect<A, StoreErasedError | FeedLostError> =>
+  Effect.suspend(
+    (): Effect.Effect<A, StoreErasedError | FeedLostError> =>
+      known === undefined || state.erased.has(storeId) || holds(state, storeId, known)
+        ? unlessErased(state, storeId, f)
+        : Effect.fail(new FeedLostError({ storeId, sequence: known.sequence }))
   )
-
-const listen = (state: FeedState, storeId: StoreId, listener: () => void): void => {
-  const listeners = state.listeners.get(storeId)
-  if (listeners === undefined) state.listeners.set(storeId, new Set([listener]))
-  else listeners.add(listener)
-}
-
-const unlisten = (state: FeedState, storeId: StoreId, listener: () => void): void => {
-  const listeners = state.listeners.get(storeId)
-  listeners?.delete(listener)
-  if (listeners?.size === 0) state.listeners.delete(storeId)
-}
 
 /** A `FeedStore` over feeds in memory. Nothing suspends, so every member is atomic. */
 export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
-  id: Effect.sync(() => state.id.slice() as EventJournal.RemoteId),
-  append: (storeId, records) =>
-    unlessErased(state, storeId, () => {
+  append: (storeId, records, known) =>
+    unlessLost(state, storeId, known, () => {
       if (records.length === 0) return []
       const feed = ensureFeed(state, storeId)
-      const before = feed.head
+      const before = feed.end
       const appended = feed.append(records)
-      if (feed.head > before) wake(state, storeId)
+      if (feed.end > before) state.listeners.wake(storeId, { head: feed.end })
       return appended
     }),
-  read: (storeId, from, limits, sieve) =>
-    unlessErased(state, storeId, () => state.feeds.get(storeId)?.page(from, limits, sieve) ?? { entries: [], head: 0 }),
+  read: (storeId, from, limits, known) =>
+    unlessLost(state, storeId, known, () => state.feeds.get(storeId)?.page(from, limits) ?? { entries: [], head: 0 }),
+  head: (storeId) =>
+    unlessErased(state, storeId, () => state.feeds.get(storeId)?.head ?? { sequence: 0, greatestId: undefined }),
   bucket: (storeId, ranges, selection) =>
     Effect.sync(() => {
       const feed = state.feeds.get(storeId)
@@ -64,6 +50,10 @@ export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
       const feed = state.feeds.get(storeId)
       return ranges.map((range) => feed?.buckets.bounds(range))
     }),
-  greatestId: (storeId) => Effect.sync(() => state.feeds.get(storeId)?.greatestId),
-  wakeups: (storeId) => wakeups(state, storeId)
+  survivors: (storeId, request) =>
+    Effect.sync(() => {
+      const feed = state.feeds.get(storeId)
+      return feed === undefined ? { toSequence: 0, pages: Stream.empty } : findSurvivors(feed, request)
+    }),
+  wakeups: (storeId) => state.listeners.wakeups(storeId)
 })

@@ -1,14 +1,14 @@
 import { type Cause, Effect, Layer, Queue, type Scope, Stream } from "effect"
 import { EventJournal } from "effect/eventlog"
+import { FeedAdmin } from "../backend/FeedAdmin.ts"
 import { type FeedEntry, FeedStore, type PageLimits } from "../backend/FeedStore.ts"
 import { Storage } from "../backend/Storage.ts"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { defaultLimits } from "../wire/limits.ts"
-import { makeFeedStore } from "./feedStore.ts"
-import { makeFeedState } from "./MemoryState.ts"
+import { layerOf, makeMemoryState } from "./backend.ts"
 
-type Failure = StorageError | StoreErasedError
+type Failure = StorageError | StoreErasedError | FeedLostError
 
 const pageLimits: PageLimits = { maxEntries: defaultLimits.maxPageEntries, maxBytes: defaultLimits.maxPageBytes }
 
@@ -85,20 +85,22 @@ const changes = (
     return queue
   })
 
-const makeStorage = (feeds: FeedStore["Service"]): Storage["Service"] => ({
-  getId: feeds.id,
+const makeStorage = (feeds: FeedStore["Service"], admin: FeedAdmin["Service"]): Storage["Service"] => ({
+  getId: admin.id,
   write: ({ storeId, entries }) => write(feeds, storeId, entries),
   entries: (storeId, startSequence) => entries(feeds, storeId, startSequence),
   changes: (storeId, startSequence) => changes(feeds, storeId, startSequence)
 })
 
 /** The `Storage` view of a backend's `FeedStore`. */
-export const layerStorage: Layer.Layer<Storage, never, FeedStore> = Layer.effect(
+export const layerStorage: Layer.Layer<Storage, never, FeedStore | FeedAdmin> = Layer.effect(
   Storage,
-  FeedStore.useSync(makeStorage)
+  Effect.gen(function* () {
+    return makeStorage(yield* FeedStore, yield* FeedAdmin)
+  })
 )
 
-/** A `Storage` and the `FeedStore` below it, in memory, for as long as the layer. Each build starts empty. */
+/** A `Storage` and the ports below it, in memory, for as long as the layer. Each build starts empty. */
 export const layerStorageMemory: Layer.Layer<Storage | FeedStore> = layerStorage.pipe(
-  Layer.provideMerge(Layer.sync(FeedStore, () => makeFeedStore(makeFeedState())))
+  Layer.provideMerge(Layer.suspend(() => layerOf(makeMemoryState())))
 )

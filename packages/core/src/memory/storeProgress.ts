@@ -1,13 +1,14 @@
-import { Clock, Duration, Effect, Layer, Option } from "effect"
+import { Clock, Effect, Option } from "effect"
+import { raiseGroups } from "../backend/cutoffs.ts"
+import type { KnownEntry } from "../backend/FeedStore.ts"
+import { FeedLostError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import {
-  type CompactionGroup,
-  type CutoffRequest,
-  type Lease,
-  LeaseLostError,
-  StoreProgress
-} from "../backend/StoreProgress.ts"
-import { makeProgressState, type ProgressState } from "./MemoryState.ts"
+import { type Lease, LeaseLostError, type StoreProgress } from "../backend/StoreProgress.ts"
+import { makeFailures } from "./failures.ts"
+import { type FeedState, holds, type ProgressState } from "./MemoryState.ts"
+
+/** Whether a store's feed holds an entry where it was. */
+export type Holds = (storeId: StoreId, known: KnownEntry) => boolean
 
 const take = (state: ProgressState, storeId: StoreId): object | undefined => {
   if (state.erased.has(storeId) || state.holders.has(storeId)) return undefined
@@ -20,67 +21,55 @@ const giveBack = (state: ProgressState, storeId: StoreId, token: object): void =
   if (state.holders.get(storeId) === token) state.holders.delete(storeId)
 }
 
-const leaseOf = (state: ProgressState, storeId: StoreId, token: object): Lease => {
+const leaseOf = (state: ProgressState, holds: Holds, storeId: StoreId, token: object): Lease => {
   const cursor = () => state.cursors.get(storeId) ?? 0
   return {
     cursor: cursor(),
-    advance: (sequence) =>
-      Effect.suspend(() => {
+    advance: (processed) =>
+      Effect.suspend((): Effect.Effect<void, LeaseLostError | FeedLostError> => {
         if (state.holders.get(storeId) !== token) return Effect.fail(new LeaseLostError({ storeId }))
+        const { sequence } = processed
+        if (!holds(storeId, processed)) return Effect.fail(new FeedLostError({ storeId, sequence }))
         if (sequence > cursor()) state.cursors.set(storeId, sequence)
         return Effect.void
       })
   }
 }
 
-const minute = 60_000
-
-const cutoffOf = (now: number, request: CutoffRequest): number =>
-  Math.max(0, Math.floor((now - Duration.toMillis(request.olderThan)) / minute) * minute)
-
-const raise = (
-  groups: ReadonlyArray<CompactionGroup>,
-  request: CutoffRequest,
-  cutoff: number
-): ReadonlyArray<CompactionGroup> => {
-  const grouped = new Set(groups.flatMap((group) => group.events))
-  const fresh = Array.from(new Set(request.events)).filter((event) => !grouped.has(event))
-  const raised = groups.map((group) =>
-    group.events.some((event) => request.events.includes(event))
-      ? { ...group, cutoff: Math.max(group.cutoff, cutoff) }
-      : group
-  )
-  return fresh.length === 0 ? raised : [...raised, { events: fresh, cutoff }]
-}
-
-/** A `StoreProgress` over progress in memory. */
-export const makeStoreProgress = (state: ProgressState): StoreProgress["Service"] => ({
+/** What is kept of progress in memory, whatever the feeds are kept in. */
+export const makeProgress = (state: ProgressState, holds: Holds): Omit<StoreProgress["Service"], "behind"> => ({
   lease: (storeId) =>
     Effect.acquireRelease(
       Effect.sync(() => take(state, storeId)),
       (token) => Effect.sync(() => token && giveBack(state, storeId, token))
-    ).pipe(Effect.map((token) => Option.fromUndefinedOr(token && leaseOf(state, storeId, token)))),
+    ).pipe(Effect.map((token) => Option.fromUndefinedOr(token && leaseOf(state, holds, storeId, token)))),
   cursors: (storeIds) => Effect.sync(() => storeIds.map((storeId) => state.cursors.get(storeId) ?? 0)),
   raiseCutoffs: (storeId, requests) =>
-    Clock.currentTimeMillis.pipe(
-      Effect.map((now) => {
-        if (state.erased.has(storeId)) return []
-        const groups = requests.reduce(
-          (groups, request) => raise(groups, request, cutoffOf(now, request)),
-          state.groups.get(storeId) ?? []
-        )
-        state.groups.set(storeId, groups)
-        return groups
-      })
-    )
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      if (state.erased.has(storeId)) return []
+      const groups = raiseGroups(state.groups.get(storeId) ?? [], requests, now)
+      state.groups.set(storeId, groups)
+      return groups
+    }),
+  failures: makeFailures(state)
 })
 
-/**
- * Progress that lives as long as the server: each build of the layer starts at 0, so that every node replays every store
- * from its first entry. It is for apps whose projections live in memory too, in place of the backend's own progress.
- *
- * It holds a number for each store that was ever processed, also for those erased since.
- */
-export const memoryProgress: Layer.Layer<StoreProgress> = Layer.sync(StoreProgress, () =>
-  makeStoreProgress(makeProgressState(new Set()))
-)
+const behind = (
+  feeds: FeedState,
+  { cursors }: ProgressState,
+  after: StoreId | undefined,
+  limit: number
+): ReadonlyArray<StoreId> => {
+  const page: Array<StoreId> = []
+  for (const storeId of feeds.storeIds.after(after)) {
+    if (page.length >= limit) break
+    if (feeds.feeds.get(storeId)?.end !== (cursors.get(storeId) ?? 0)) page.push(storeId)
+  }
+  return page
+}
+
+/** A `StoreProgress` over progress and feeds in memory. */
+export const makeStoreProgress = (state: ProgressState, feeds: FeedState): StoreProgress["Service"] => ({
+  ...makeProgress(state, (storeId, known) => holds(feeds, storeId, known)),
+  behind: (after, limit) => Effect.sync(() => behind(feeds, state, after, limit))
+})

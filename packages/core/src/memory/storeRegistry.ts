@@ -3,8 +3,10 @@ import { AccessListeners } from "../backend/AccessListeners.ts"
 import {
   EventLogServerStoreRegistry,
   EventLogServerStoreRegistryError,
-  type KeyMapping
+  type KeyMapping,
+  type KeysQuery
 } from "../backend/EventLogServerStoreRegistry.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { SortedKeys } from "./SortedKeys.ts"
 
 interface StoredMapping extends KeyMapping {
@@ -15,12 +17,14 @@ interface StoredMapping extends KeyMapping {
 export interface RegistryState {
   readonly mappings: Map<string, StoredMapping>
   readonly publicKeys: SortedKeys<string>
+  readonly byStore: Map<StoreId, SortedKeys<string>>
   readonly listeners: AccessListeners
 }
 
 export const makeRegistryState = (): RegistryState => ({
   mappings: new Map(),
   publicKeys: new SortedKeys(),
+  byStore: new Map(),
   listeners: new AccessListeners()
 })
 
@@ -32,9 +36,14 @@ const mappedTo = (state: RegistryState, publicKey: string): StoredMapping | unde
 }
 
 const store = (state: RegistryState, mapping: StoredMapping): void => {
-  state.mappings.set(mapping.publicKey, mapping)
-  if (mapping.removed) state.publicKeys.delete(mapping.publicKey)
-  else state.publicKeys.add(mapping.publicKey)
+  const { publicKey, removed, storeId } = mapping
+  state.mappings.set(publicKey, mapping)
+  const ofStore = state.byStore.get(storeId) ?? new SortedKeys<string>()
+  state.byStore.set(storeId, ofStore)
+  for (const keys of [state.publicKeys, ofStore]) {
+    if (removed) keys.delete(publicKey)
+    else keys.add(publicKey)
+  }
 }
 
 /** Stores what a key became that was mapped before, and tells who listens. */
@@ -52,9 +61,10 @@ const handOut = ({ publicKey, storeId, signingPublicKey }: KeyMapping): KeyMappi
   signingPublicKey: signingPublicKey?.slice()
 })
 
-const list = (state: RegistryState, after: string | undefined, limit: number): ReadonlyArray<KeyMapping> => {
+const list = (state: RegistryState, { after, limit, storeId }: KeysQuery): ReadonlyArray<KeyMapping> => {
   const page: Array<KeyMapping> = []
-  for (const publicKey of state.publicKeys.after(after)) {
+  const publicKeys = storeId === undefined ? state.publicKeys : state.byStore.get(storeId)
+  for (const publicKey of publicKeys?.after(after) ?? []) {
     if (page.length >= limit) break
     const mapping = state.mappings.get(publicKey)
     if (mapping !== undefined) page.push(handOut(mapping))
@@ -103,7 +113,7 @@ export const makeStoreRegistry = (state: RegistryState): EventLogServerStoreRegi
       const mapping = mappedTo(state, publicKey)
       if (mapping !== undefined) change(state, { ...mapping, removed: true })
     }),
-  list: (after, limit) => Effect.sync(() => list(state, after, limit)),
+  list: (query) => Effect.sync(() => list(state, query)),
   changes: state.listeners.changes
 })
 

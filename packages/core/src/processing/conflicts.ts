@@ -1,11 +1,12 @@
 import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
 import type { BucketRange, FeedEntry, FeedStore } from "../backend/FeedStore.ts"
-import type { StorageError } from "../backend/StorageError.ts"
+import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { defaultLimits } from "../wire/limits.ts"
 
 type Entry = EventJournal.Entry
+type EntryId = EventJournal.EntryId
 
 /** Bytes of the conflicts of one event and primary key that are looked up: those of a page. */
 const maxBucketBytes = defaultLimits.maxPageBytes
@@ -21,7 +22,7 @@ export interface ConflictOptions {
   /** Pairs of an event and a primary key that are looked up at the same time. */
   readonly maxRanges: number
   /** No entry below the page has a greater id than this; `undefined`: nothing is known of them. */
-  readonly greatestBelow: EventJournal.EntryId | undefined
+  readonly greatestBelow: EntryId | undefined
   /** Whether the event's conflicts matter to anybody. */
   readonly isHandled: (event: string) => boolean
 }
@@ -39,16 +40,57 @@ interface Bucket {
   readonly event: string
   readonly primaryKey: string
   /** The least id of the entries whose conflicts are wanted: only a greater one can conflict with any of them. */
-  leastId: EventJournal.EntryId
+  leastId: EntryId
   /** Whether all candidates are known. */
   isFilled: boolean
   readonly candidates: Array<Entry>
 }
 
-const isLess = (a: EventJournal.EntryId, b: EventJournal.EntryId): boolean => EventJournal.EntryIdOrder(a, b) < 0
+const isLess = (a: EntryId, b: EntryId): boolean => EventJournal.EntryIdOrder(a, b) < 0
+
+const greaterOf = (a: EntryId | undefined, b: EntryId | undefined): EntryId | undefined =>
+  a === undefined || (b !== undefined && isLess(a, b)) ? b : a
+
+/**
+ * The ids below the page that is processed next, page after page of one store. Ids begin with a time, so most entries have
+ * greater ids than everything before them: those have no conflicts there, and none have to be looked for.
+ */
+export class PassedIds {
+  readonly #feeds: FeedStore["Service"]
+  readonly #storeId: StoreId
+  #isKnown = false
+  #passed: EntryId | undefined
+
+  constructor(feeds: FeedStore["Service"], storeId: StoreId) {
+    this.#feeds = feeds
+    this.#storeId = storeId
+  }
+
+  /**
+   * An id that no entry below the next page exceeds; `undefined` while none is known. It is asked for before the second
+   * page, since there often is only one, and from then on kept by `pass`.
+   */
+  get greatest(): Effect.Effect<EntryId | undefined, StorageError | StoreErasedError> {
+    return Effect.suspend(() => {
+      if (this.#isKnown || this.#passed === undefined) return Effect.succeed(this.#passed)
+      return Effect.map(this.#feeds.head(this.#storeId), ({ greatestId }) => {
+        this.#isKnown = true
+        this.#passed = greaterOf(this.#passed, greatestId)
+        return this.#passed
+      })
+    })
+  }
+
+  /** The entries of a page lie below the next one. */
+  pass(entries: ReadonlyArray<FeedEntry>): void {
+    for (const { entry } of entries) this.#passed = greaterOf(this.#passed, entry.id)
+  }
+}
+
+const none: ReadonlyArray<Entry> = []
 
 /** Where an id's place is among entries in id order. */
-const placeOf = (entries: ReadonlyArray<Entry>, id: EventJournal.EntryId): number => {
+const placeOf = (entries: ReadonlyArray<Entry>, id: EntryId): number => {
   let low = 0
   let high = entries.length
   while (low < high) {
@@ -148,6 +190,10 @@ export const conflictsOf = Effect.fnUntraced(function* (
   const pass = (bucket: Bucket, entry: Entry): ReadonlyArray<Entry> => {
     const { candidates } = bucket
     const place = placeOf(candidates, entry.id)
+    if (place === candidates.length) {
+      candidates.push(entry)
+      return none
+    }
     const conflicts = candidates.slice(Math.max(place, candidates.length - maxConflicts))
     candidates.splice(place, 0, entry)
     return conflicts
@@ -161,7 +207,7 @@ export const conflictsOf = Effect.fnUntraced(function* (
   for (const feedEntry of wanted) {
     const bucket = matters(feedEntry) ? buckets.of(feedEntry.entry) : undefined
     if (bucket?.isFilled === false) break
-    conflicts.push(bucket === undefined ? [] : pass(bucket, feedEntry.entry))
+    conflicts.push(bucket === undefined ? none : pass(bucket, feedEntry.entry))
   }
   return { conflicts, ranges }
 })

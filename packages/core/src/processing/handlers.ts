@@ -1,40 +1,45 @@
-import { Cause, Context, Data, Deferred, Effect, Exit, Metric, Redacted } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, type Fiber, Metric, Redacted, Schema } from "effect"
 import { type EventJournal, EventLog } from "effect/eventlog"
 import type { Reactivity } from "effect/reactivity"
 import type { Author, FeedEntry } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { Contain } from "../backend/StoreProgress.ts"
-import { callContained } from "../containment/callContained.ts"
-import { runDetached } from "../containment/runDetached.ts"
+import type { LogQuota } from "../containment/logQuota.ts"
+import { isThenable, LazySignal, settlementOf } from "../containment/plainFunction.ts"
 import { withSpan } from "../tracing/withSpan.ts"
-import type { LogQuota } from "./logQuota.ts"
-import { handlerDuration, handlerFailures } from "./metrics.ts"
-import { type Handler, makePayloads, UndecodablePayloadError } from "./payloads.ts"
+import { type FailureReports, HandlerTimeoutError, UndecodablePayloadError } from "./failures.ts"
+import type { Ended, HandlerTime } from "./handlerTime.ts"
+import { handlerDuration } from "./metrics.ts"
 
 /** Who wrote the entry that a handler runs for: a device's public key, or `null` for the server. Handlers may read it. */
 export class CurrentAuthor extends Context.Reference<Author>("@eventlog-server/core/CurrentAuthor", {
   defaultValue: () => null
 }) {}
 
-/** A handler ran longer than `handlerTimeout`. */
-export class HandlerTimeoutError extends Data.TaggedError("HandlerTimeoutError")<{
-  readonly event: string
-  readonly millis: number
-}> {
-  override get message(): string {
-    return `The handler of "${this.event}" did not end within ${this.millis} ms`
-  }
+/** A handler as `EventLog.group` registers it. */
+type Handler = Parameters<EventLog.Registry["Service"]["registerHandlerUnsafe"]>[0]["handler"]
+
+/** An entry and its payload, as a handler gets its conflicts. */
+interface DecodedEntry {
+  readonly entry: EventJournal.Entry
+  readonly payload: unknown
 }
 
-/** An entry whose handler failed. It counts as processed: no entry holds up those behind it. */
-export interface HandlerFailure {
+/** What a handler is called with. */
+interface HandlerInput extends DecodedEntry {
   readonly storeId: StoreId
-  readonly entry: EventJournal.Entry
-  readonly sequence: number
-  readonly author: Author
-  readonly reason: "Failed" | "TimedOut" | "Undecodable"
-  /** The error that the handler failed with or threw, a `HandlerTimeoutError` or an `UndecodablePayloadError`. */
-  readonly cause: unknown
+  readonly conflicts: ReadonlyArray<DecodedEntry>
+}
+
+/** A handler that is a plain function, outside a transaction. What it returns is waited for where it is a promise. */
+export type PlainHandler = (input: HandlerInput, author: Author, signal: LazySignal) => unknown
+
+const plainHandlers = new WeakMap<Handler["handler"], PlainHandler>()
+
+/** A handler that does what `plain` does, which can be called without a fiber where nothing asks for one. */
+export const withPlain = (handler: Handler["handler"], plain: PlainHandler): Handler["handler"] => {
+  plainHandlers.set(handler, plain)
+  return handler
 }
 
 /** What running handlers takes. */
@@ -43,28 +48,29 @@ export interface HandlersOptions {
   readonly reactivity: Reactivity.Reactivity
   /** Milliseconds. */
   readonly handlerTimeout: number
-  /** Done when a handler that still runs is to be left behind, since the server closes. */
-  readonly abandon: Deferred.Deferred<void>
-  readonly onHandlerFailure: (failure: HandlerFailure) => unknown
-  /** A device may write as many entries that fail as it likes: not each of them is worth a line. */
+  readonly time: HandlerTime
+  readonly failures: FailureReports
+  /** For listeners of reactivity keys that fail, for each of many entries perhaps. */
   readonly quota: LogQuota
 }
 
 /** What became of an entry's handler. */
 export interface Run {
-  /** `Abandoned`: the server closes, and the entry doesn't count as processed. `TimedOut`: the handler may still be running. */
-  readonly outcome: "Done" | "TimedOut" | "Abandoned"
-  /** To be done when the entry counts as processed: tells of a failure, or invalidates the event's reactivity keys. */
-  readonly settle: Effect.Effect<void>
+  /** The handler may still be running. */
+  readonly hasTimedOut: boolean
+  /**
+   * To be done when the entry counts as processed: tells of a failure, or invalidates the event's reactivity keys.
+   * `undefined` where there is nothing to be done.
+   */
+  readonly settle: Effect.Effect<void> | undefined
 }
-
-/** How long a handler may run, in milliseconds, before it counts as slow: longer than any that only computes should. */
-const slowMillis = 100
 
 /** What a handler runs in. */
 export interface HandlerCall<E> {
   readonly storeId: StoreId
   readonly contain: Contain<E>
+  /** What a handler finds that may be called at once, since nothing contains it, and nobody traces it. */
+  readonly direct: Context.Context<never> | undefined
   /** Done when the handler, or what it is to be told of, took longer than 100 ms: others needn't wait for it. */
   readonly slow: Effect.Effect<void>
 }
@@ -73,18 +79,20 @@ export interface HandlerCall<E> {
 export interface Handlers {
   /** Whether the event has a handler. */
   readonly has: (event: string) => boolean
-  /** Runs the handler of an entry, if its event has one. Fails only where what contains it does. */
+  /**
+   * Runs the handler of an entry, if its event has one. What it returns is the run where that is over already, or else waits
+   * for it. That fails only where what contains it does, and interrupts where the server closes before the handler ended:
+   * the entry then doesn't count as processed.
+   */
   readonly run: <E>(
     entry: FeedEntry,
     conflicts: ReadonlyArray<EventJournal.Entry>,
     call: HandlerCall<E>
-  ) => Effect.Effect<Run, E>
-  /** How many handlers failed so far. */
-  readonly failures: () => number
+  ) => Run | Effect.Effect<Run, E>
 }
 
-/** An entry that no handler has to see. */
-export const passed: Run = { outcome: "Done", settle: Effect.void }
+/** An entry that no handler has to see, or one whose handler has nothing to be told of. */
+export const passed: Run = { hasTimedOut: false, settle: undefined }
 
 const noPrivateKey = Redacted.make(new Uint8Array(32))
 
@@ -94,15 +102,23 @@ const identityOf = (author: Author): EventLog.Identity["Service"] => ({
   privateKey: noPrivateKey
 })
 
-/** What handlers find besides who wrote the entry. It is the same for one entry after the other, so it is merged once. */
+/** What handlers find. It mostly is the same for one entry after the other, so it is merged once. */
 const makeContexts = () => {
-  const last = new WeakMap<Handler, { readonly ambient: Context.Context<never>; readonly merged: Handler["context"] }>()
-  return (handler: Handler, ambient: Context.Context<never>): Handler["context"] => {
+  interface Merged {
+    readonly ambient: Context.Context<never>
+    readonly author: Author
+    readonly context: Handler["context"]
+  }
+  const last = new WeakMap<Handler, Merged>()
+  return (handler: Handler, author: Author, ambient: Context.Context<never>): Handler["context"] => {
     const known = last.get(handler)
-    if (known?.ambient === ambient) return known.merged
-    const merged = Context.merge(handler.context, ambient)
-    last.set(handler, { ambient, merged })
-    return merged
+    if (known?.ambient === ambient && known.author === author) return known.context
+    const context = Context.merge(handler.context, ambient).pipe(
+      Context.add(EventLog.Identity, identityOf(author)),
+      Context.add(CurrentAuthor, author)
+    )
+    last.set(handler, { ambient, author, context })
+    return context
   }
 }
 
@@ -119,20 +135,88 @@ const makeDurations = () => {
   }
 }
 
-const reasonOf = (error: unknown): HandlerFailure["reason"] =>
-  error instanceof HandlerTimeoutError
-    ? "TimedOut"
-    : error instanceof UndecodablePayloadError
-      ? "Undecodable"
-      : "Failed"
+type Decode = (payload: Uint8Array) => Effect.Effect<unknown, Schema.SchemaError>
+
+const undecodable = (event: string, cause: Cause.Cause<unknown>) =>
+  Cause.fail(new UndecodablePayloadError({ event, cause: Cause.squash(cause) }))
+
+/** Decodes payloads by the schema of their handler's event: at once, where the schema needs nothing else. */
+interface Payloads {
+  readonly decode: (handler: Handler, entry: EventJournal.Entry) => Effect.Effect<unknown, UndecodablePayloadError>
+  /** Decodes conflicts, leaving out those that can't be decoded. */
+  readonly decodeAll: (
+    handler: Handler,
+    entries: ReadonlyArray<EventJournal.Entry>
+  ) => Effect.Effect<ReadonlyArray<DecodedEntry>>
+}
+
+/** Makes a decoder once per handler; entries that conflict with several others are decoded once while they live. */
+const makePayloads = (): Payloads => {
+  const decoders = new WeakMap<Handler, Decode>()
+  const conflicts = new WeakMap<EventJournal.Entry, Exit.Exit<DecodedEntry | undefined>>()
+
+  const decoderOf = (handler: Handler): Decode => {
+    let decode = decoders.get(handler)
+    if (decode === undefined) {
+      decode = Schema.decodeUnknownEffect(handler.event.payloadSchemaBinary) as Decode
+      decoders.set(handler, decode)
+    }
+    return decode
+  }
+
+  /** What decoding returns, or throws. */
+  const attempt = (handler: Handler, payload: Uint8Array): Effect.Effect<unknown, unknown> => {
+    try {
+      return decoderOf(handler)(payload)
+    } catch (defect) {
+      return Exit.die(defect)
+    }
+  }
+
+  const decodeConflict = (handler: Handler, entry: EventJournal.Entry): Effect.Effect<DecodedEntry | undefined> => {
+    const keep = (exit: Exit.Exit<unknown, unknown>) => {
+      const conflict = Exit.succeed(Exit.isSuccess(exit) ? { entry, payload: exit.value } : undefined)
+      conflicts.set(entry, conflict)
+      return conflict
+    }
+    const known = conflicts.get(entry)
+    if (known !== undefined) return known
+    const decoded = attempt(handler, entry.payload)
+    return Exit.isExit(decoded) ? keep(decoded) : Effect.flatMap(Effect.exit(decoded), keep)
+  }
+
+  return {
+    decode: (handler, { event, payload }) => {
+      const decoded = attempt(handler, payload)
+      if (!Exit.isExit(decoded))
+        return Effect.catchCause(decoded, (cause) => Effect.failCause(undecodable(event, cause)))
+      return Exit.isSuccess(decoded) ? Exit.succeed(decoded.value) : Exit.failCause(undecodable(event, decoded.cause))
+    },
+    decodeAll: (handler, entries) => {
+      if (entries.length === 0) return noConflicts
+      const decoded = entries.map((entry) => decodeConflict(handler, entry))
+      const known = decoded.flatMap((conflict) => (isSucceeded(conflict) ? [conflict.value] : []))
+      if (known.length === decoded.length) return Exit.succeed(known.filter(isThere))
+      return Effect.map(Effect.all(decoded), (all) => all.filter(isThere))
+    }
+  }
+}
+
+const noConflicts: Exit.Exit<ReadonlyArray<DecodedEntry>> = Exit.succeed([])
+
+const isSucceeded = <A>(effect: Effect.Effect<A>): effect is Exit.Success<A> =>
+  Exit.isExit(effect) && Exit.isSuccess(effect)
+
+const isThere = <A>(value: A | undefined): value is A => value !== undefined
 
 /** Runs the handlers that `EventLog.group` registered, as effect's own runtime does for entries of a remote. */
-export const makeHandlers = (options: HandlersOptions): Handlers => {
-  const { abandon, handlerTimeout, onHandlerFailure, quota, reactivity, registry } = options
+export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOptions): Effect.fn.Return<Handlers> {
+  const { failures, handlerTimeout, quota, reactivity, registry, time } = options
+  const clock = yield* Clock.Clock
+  const context = yield* Effect.context<never>()
   const payloads = makePayloads()
   const contextOf = makeContexts()
   const durationOf = makeDurations()
-  let failures = 0
 
   const invoke = (
     handler: Handler,
@@ -141,19 +225,12 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
     conflicts: ReadonlyArray<EventJournal.Entry>
   ): Effect.Effect<unknown, unknown> =>
     Effect.flatMap(payloads.decode(handler, entry), (payload) =>
-      conflicts.length === 0
-        ? handler.handler({ storeId, payload, entry, conflicts: [] })
-        : Effect.flatMap(payloads.decodeAll(handler, conflicts), (decoded) =>
-            handler.handler({ storeId, payload, entry, conflicts: decoded })
-          )
+      Effect.flatMap(payloads.decodeAll(handler, conflicts), (decoded) =>
+        handler.handler({ storeId, payload, entry, conflicts: decoded })
+      )
     ).pipe(
       Effect.scoped,
-      Effect.updateContext((ambient: Context.Context<never>) =>
-        contextOf(handler, ambient).pipe(
-          Context.add(EventLog.Identity, identityOf(author)),
-          Context.add(CurrentAuthor, author)
-        )
-      ),
+      Effect.updateContext((ambient: Context.Context<never>) => contextOf(handler, author, ambient)),
       Effect.trackDuration(durationOf(entry.event)),
       withSpan("eventlog.handler", () => ({
         "eventlog.store": storeId,
@@ -162,73 +239,117 @@ export const makeHandlers = (options: HandlersOptions): Handlers => {
       }))
     )
 
-  const untilTimeIsUp = (slow: Effect.Effect<void>): Effect.Effect<void> =>
-    handlerTimeout <= slowMillis
-      ? Effect.sleep(handlerTimeout)
-      : Effect.sleep(slowMillis).pipe(Effect.andThen(slow), Effect.andThen(Effect.sleep(handlerTimeout - slowMillis)))
-
-  /** When nobody waits for the app any longer. It begins only where something didn't end at once. */
-  const giveUp = (slow: Effect.Effect<void>) =>
-    Effect.suspend(() =>
-      Effect.raceFirst(
-        Effect.as(Deferred.await(abandon), "Abandoned" as const),
-        Effect.as(untilTimeIsUp(slow), "TimedOut" as const)
-      )
-    )
-
-  const fail = (storeId: StoreId, { author, entry, remoteSequence }: FeedEntry, cause: Cause.Cause<unknown>) => {
-    const error = Cause.squash(cause)
-    const reason = reasonOf(error)
-    const failure = { storeId, entry, sequence: remoteSequence, author, reason, cause: error }
-    return Effect.sync(() => void failures++).pipe(
-      Effect.andThen(quota.log(Effect.logError("An event handler failed", cause))),
-      Effect.andThen(Metric.update(handlerFailures.pipe(Metric.withAttributes({ reason })), 1)),
-      Effect.andThen(callContained("onHandlerFailure", onHandlerFailure, failure, quota.log)),
-      Effect.annotateLogs({ storeId, sequence: remoteSequence, event: entry.event, entryId: entry.idString, reason }),
-      // The logger is the app's, and may fail too.
-      Effect.exit,
-      Effect.asVoid
-    )
+  /** Waits for something of the app's no longer than it may take. */
+  const endOf = <A, E>(work: Fiber.Fiber<A, E>, slow: Effect.Effect<void>): Effect.Effect<Ended<A, E>> => {
+    const exit = work.pollUnsafe()
+    return exit === undefined ? time.waitFor(work, slow) : Exit.succeed({ _tag: "Done", exit })
   }
 
-  const invalidate = (entry: EventJournal.Entry, slow: Effect.Effect<void>): Effect.Effect<void> => {
-    if (!Object.hasOwn(registry.reactivityKeys, entry.event)) return Effect.void
+  const invalidate = (entry: EventJournal.Entry, slow: Effect.Effect<void>): Effect.Effect<void> | undefined => {
+    if (!Object.hasOwn(registry.reactivityKeys, entry.event)) return undefined
     const keys = registry.reactivityKeys[entry.event] ?? []
     const told = Effect.forEach(keys, (key) => reactivity.invalidate({ [key]: [entry.primaryKey] }), { discard: true })
-    return Effect.flatMap(runDetached(told, giveUp(slow)), (detached) => {
-      if (detached._tag === "GaveUp") return quota.log(Effect.logError("A reactivity listener did not end in time"))
-      const { exit } = detached
-      return Exit.isFailure(exit) ? quota.log(Effect.logError("A reactivity listener failed", exit.cause)) : Effect.void
-    })
+    return Effect.flatMap(Effect.forkDetach(told, startingNow), (work) =>
+      Effect.flatMap(endOf(work, slow), (ended) => {
+        if (ended._tag === "GaveUp") return quota.log(Effect.logError("A reactivity listener did not end in time"))
+        const { exit } = ended
+        return Exit.isFailure(exit)
+          ? quota.log(Effect.logError("A reactivity listener failed", exit.cause))
+          : Effect.void
+      })
+    )
   }
 
-  const done = (
-    feedEntry: FeedEntry,
-    exit: Exit.Exit<unknown, unknown>,
-    { slow, storeId }: HandlerCall<unknown>
-  ): Run => ({
-    outcome: "Done",
-    settle: Exit.isFailure(exit) ? fail(storeId, feedEntry, exit.cause) : invalidate(feedEntry.entry, slow)
+  const succeeded = ({ entry }: FeedEntry, { slow }: HandlerCall<unknown>): Run => {
+    const settle = invalidate(entry, slow)
+    return settle === undefined ? passed : { hasTimedOut: false, settle }
+  }
+
+  const failed = (feedEntry: FeedEntry, cause: Cause.Cause<unknown>, { storeId }: HandlerCall<unknown>): Run => ({
+    hasTimedOut: false,
+    settle: failures.report(storeId, feedEntry, cause)
   })
 
-  const leftBehind = (storeId: StoreId, feedEntry: FeedEntry, outcome: "Abandoned" | "TimedOut"): Run => {
-    if (outcome === "Abandoned") return { outcome, settle: Effect.void }
+  const done = (feedEntry: FeedEntry, exit: Exit.Exit<unknown, unknown>, call: HandlerCall<unknown>): Run =>
+    Exit.isFailure(exit) ? failed(feedEntry, exit.cause, call) : succeeded(feedEntry, call)
+
+  const timedOut = (feedEntry: FeedEntry, call: HandlerCall<unknown>): Run => {
     const timeout = new HandlerTimeoutError({ event: feedEntry.entry.event, millis: handlerTimeout })
-    return { outcome, settle: fail(storeId, feedEntry, Cause.fail(timeout)) }
+    return { ...failed(feedEntry, Cause.fail(timeout), call), hasTimedOut: true }
+  }
+
+  /** Waits for a handler, and returns what became of it. */
+  const outcomeOf = <A, E, F>(
+    work: Fiber.Fiber<A, E>,
+    feedEntry: FeedEntry,
+    call: HandlerCall<unknown>,
+    onExit: (exit: Exit.Exit<A, E>) => Effect.Effect<Run, F>
+  ): Effect.Effect<Run, F> =>
+    Effect.flatMap(endOf(work, call.slow), (ended) => {
+      if (ended._tag === "Done") return onExit(ended.exit)
+      return ended.reason === "Abandoned" ? Effect.interrupt : Exit.succeed(timedOut(feedEntry, call))
+    })
+
+  /** Runs a handler at once, where that may be and its payload can be decoded at once. Otherwise it does nothing. */
+  const runDirectly = (
+    handler: Handler,
+    feedEntry: FeedEntry,
+    conflicts: ReadonlyArray<EventJournal.Entry>,
+    call: HandlerCall<unknown>
+  ): Run | Effect.Effect<Run> | undefined => {
+    const { author, entry } = feedEntry
+    if (call.direct === undefined) return undefined
+    const startedAt = clock.monotonicTimeNanosUnsafe()
+    const payload = payloads.decode(handler, entry)
+    const decoded = payloads.decodeAll(handler, conflicts)
+    if (!Exit.isExit(payload) || !isSucceeded(decoded)) return undefined
+    const end = (exit: Exit.Exit<unknown, unknown>): Run => {
+      const millis = Number(clock.monotonicTimeNanosUnsafe() - startedAt) / 1_000_000
+      durationOf(entry.event).updateUnsafe(Duration.millis(millis), context)
+      return done(feedEntry, exit, call)
+    }
+    if (Exit.isFailure(payload)) return end(payload)
+    const input = { storeId: call.storeId, payload: payload.value, entry, conflicts: decoded.value }
+    const begun = begin(handler, input, author, call.direct)
+    return Exit.isExit(begun) ? end(begun) : outcomeOf(begun, feedEntry, call, (exit) => Exit.succeed(end(exit)))
+  }
+
+  /** Calls a handler, in a fiber unless it is a plain function that returns no promise. */
+  const begin = (
+    handler: Handler,
+    input: HandlerInput,
+    author: Author,
+    ambient: Context.Context<never>
+  ): Exit.Exit<unknown, unknown> | Fiber.Fiber<unknown, unknown> => {
+    const plain = plainHandlers.get(handler.handler)
+    if (plain === undefined) {
+      const fiber = Effect.runForkWith(contextOf(handler, author, ambient))(
+        Effect.scoped(Effect.suspend(() => handler.handler(input)))
+      )
+      return fiber.pollUnsafe() ?? fiber
+    }
+    const signal = new LazySignal()
+    try {
+      const returned = plain(input, author, signal)
+      return isThenable(returned) ? Effect.runForkWith(ambient)(settlementOf(returned, signal)) : Exit.void
+    } catch (cause) {
+      return Exit.fail(cause)
+    }
   }
 
   return {
     has: (event) => registry.handlers.has(event),
     run: (feedEntry, conflicts, call) => {
       const handler = registry.handlers.get(feedEntry.entry.event)
-      if (handler === undefined) return Effect.succeed(passed)
+      if (handler === undefined) return passed
+      const run = runDirectly(handler, feedEntry, conflicts, call)
+      if (run !== undefined) return run
       const work = call.contain(invoke(handler, call.storeId, feedEntry, conflicts))
-      return Effect.flatMap(runDetached(work, giveUp(call.slow)), (detached) =>
-        detached._tag === "Done"
-          ? Effect.map(detached.exit, (exit) => done(feedEntry, exit, call))
-          : Effect.succeed(leftBehind(call.storeId, feedEntry, detached.reason))
+      return Effect.flatMap(Effect.forkDetach(work, startingNow), (fiber) =>
+        outcomeOf(fiber, feedEntry, call, (exit) => Effect.map(exit, (handled) => done(feedEntry, handled, call)))
       )
-    },
-    failures: () => failures
+    }
   }
-}
+})
+
+const startingNow = { startImmediately: true } as const

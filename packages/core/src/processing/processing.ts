@@ -1,21 +1,23 @@
 import { Context, Deferred, Effect, Layer, Schedule } from "effect"
 import { EventLog } from "effect/eventlog"
 import { Reactivity } from "effect/reactivity"
-import { FeedAdmin } from "../backend/FeedAdmin.ts"
 import { FeedStore } from "../backend/FeedStore.ts"
 import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { StoreProgress } from "../backend/StoreProgress.ts"
-import { makeArrivals } from "./arrivals.ts"
-import type { Environment } from "./environment.ts"
+import { makeLogQuota } from "../containment/logQuota.ts"
+import { Continuity } from "../continuity/continuity.ts"
+import { CursorSaver } from "./cursorSaver.ts"
+import { makeFailureReports } from "./failures.ts"
 import { makeHandlers } from "./handlers.ts"
-import { makeLogQuota } from "./logQuota.ts"
-import { type ProcessingOptions, resolveProcessingOptions } from "./options.ts"
-import { awaitProcessed } from "./processed.ts"
+import { makeHandlerTime } from "./handlerTime.ts"
+import type { ResolvedProcessingOptions } from "./options.ts"
+import { makePatience } from "./patience.ts"
 import { makeStoppedStores, type ProcessingStoppedError } from "./stoppedStores.ts"
+import { type Environment, makeStoreLoops } from "./storeLoops.ts"
 import { sweep } from "./sweep.ts"
 import { makeTurns } from "./turns.ts"
-import { makeWorkers } from "./workers.ts"
+import { awaitProcessed, makeArrivals } from "./waiting.ts"
 
 /** What processing did on this node since it started, and does now. */
 export interface ProcessingStats {
@@ -36,9 +38,9 @@ export class Processing extends Context.Service<
   Processing,
   {
     /** Says that entries were committed to a store. Cheap, and never late: the same may be said often. */
-    readonly notify: (storeId: StoreId) => void
+    readonly notify: (storeId: StoreId, sequence?: number | undefined) => void
     /**
-     * Waits until everything up to `sequence` was processed, on whichever node; a failed handler counts. Fails
+     * Waits until everything up to `sequence` was processed, on whichever node; a failed handler counts. Fails with a
      * `ProcessingStoppedError` where this node knows that it won't happen; interrupted when processing closes.
      */
     readonly processed: (
@@ -49,70 +51,67 @@ export class Processing extends Context.Service<
   }
 >()("@eventlog-server/core/Processing") {}
 
-const make = Effect.fnUntraced(function* (given: ProcessingOptions) {
-  const options = resolveProcessingOptions(given)
-  const abandon = Deferred.makeUnsafe<void>()
+const make = Effect.fnUntraced(function* (options: ResolvedProcessingOptions) {
   const closing = Deferred.makeUnsafe<void>()
-  const handlers = makeHandlers({
+  const quota = yield* makeLogQuota("failures of handlers")
+  const failures = makeFailureReports(options.onHandlerFailure, quota)
+  const time = yield* makeHandlerTime(options.handlerTimeout)
+  const handlers = yield* makeHandlers({
     registry: yield* EventLog.Registry,
     reactivity: yield* Reactivity.Reactivity,
     handlerTimeout: options.handlerTimeout,
-    abandon,
-    onHandlerFailure: options.onHandlerFailure,
-    quota: yield* makeLogQuota("failures of handlers")
+    time,
+    failures,
+    quota
   })
+  const patiently = makePatience(options.outageRetry)
   const environment: Environment = {
     feeds: yield* FeedStore,
+    view: (yield* Continuity).view,
     progress: yield* StoreProgress,
     handlers,
     options,
-    turns: makeTurns(options.maxStores, options.maxPausedBytes),
+    turns: makeTurns(options),
     arrivals: makeArrivals(),
     stopped: makeStoppedStores(options.onFeedMismatch),
+    cursors: new CursorSaver({ context: yield* Effect.context<never>(), patiently }),
+    patiently,
     counts: { processed: 0 }
   }
-  const workers = yield* makeWorkers(environment)
+  const loops = yield* makeStoreLoops(environment)
   yield* Effect.addFinalizer(() =>
     Deferred.succeed(closing, undefined).pipe(
-      Effect.andThen(workers.stop(options.shutdownTimeout)),
-      Effect.andThen(Deferred.succeed(abandon, undefined)),
+      Effect.andThen(loops.stop(options.shutdownTimeout)),
+      Effect.andThen(Effect.sync(time.abandon)),
       // What is left has to give its lease back, which the backend may delay.
-      Effect.andThen(workers.stop(options.shutdownTimeout))
+      Effect.andThen(loops.stop(options.shutdownTimeout))
     )
   )
 
-  const notify = (storeId: StoreId): void => {
-    if (environment.stopped.get(storeId) === undefined) workers.look(storeId, { lingers: true })
-  }
-  yield* sweep(environment, yield* FeedAdmin, (storeId) => workers.look(storeId, { lingers: false })).pipe(
+  yield* sweep(environment, loops.look).pipe(
     Effect.catchCause((cause) => Effect.logError("The sweep failed unexpectedly", cause)),
     Effect.repeat(Schedule.jittered(Schedule.spaced(options.sweepInterval))),
     Effect.forkScoped
   )
 
   return Processing.of({
-    notify,
+    notify: loops.notify,
     processed: (storeId, sequence) =>
       Effect.raceFirst(
-        awaitProcessed(
-          environment,
-          storeId,
-          sequence,
-          Effect.sync(() => notify(storeId))
-        ),
+        awaitProcessed({ ...environment, reached: loops.reached }, storeId, sequence, () => loops.notify(storeId)),
         Effect.andThen(Deferred.await(closing), Effect.interrupt)
       ),
     stats: () => ({
-      stores: workers.size(),
+      stores: loops.size(),
       processed: environment.counts.processed,
-      handlerFailures: handlers.failures(),
-      stopped: environment.stopped.size()
+      handlerFailures: failures.count(),
+      stopped: environment.stopped.mismatches.size
     })
   })
 })
 
 /** Processing with the registered handlers, until the scope closes: then running handlers may end, leases are given back. */
 export const layerProcessing = (
-  options: ProcessingOptions = {}
-): Layer.Layer<Processing, never, FeedStore | FeedAdmin | StoreProgress | EventLog.Registry | Reactivity.Reactivity> =>
+  options: ResolvedProcessingOptions
+): Layer.Layer<Processing, never, FeedStore | Continuity | StoreProgress | EventLog.Registry | Reactivity.Reactivity> =>
   Layer.effect(Processing, make(options))

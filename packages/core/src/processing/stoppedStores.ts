@@ -24,8 +24,7 @@ export class ProcessingStoppedError extends Data.TaggedError("ProcessingStoppedE
 
 /** The stores whose processing this node stopped. */
 export interface StoppedStores {
-  readonly get: (storeId: StoreId) => FeedMismatch | undefined
-  readonly size: () => number
+  readonly mismatches: ReadonlyMap<StoreId, FeedMismatch>
   /** Whether the store is stopped, given its cursor as it is now: one that was moved back lets it go on. */
   readonly holds: (storeId: StoreId, cursor: number) => boolean
   /** Stops a store: logs and reports it. */
@@ -45,8 +44,7 @@ export const makeStoppedStores = (onFeedMismatch: (mismatch: FeedMismatch) => un
   }
 
   return {
-    get: (storeId) => stopped.get(storeId),
-    size: () => stopped.size,
+    mismatches: stopped,
     holds: (storeId, cursor) => {
       const mismatch = stopped.get(storeId)
       if (mismatch === undefined) return false

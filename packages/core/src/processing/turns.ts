@@ -1,4 +1,6 @@
-import { Effect, Latch, type Scope, Semaphore } from "effect"
+import { Effect, Latch, Semaphore } from "effect"
+import type { RetryMillis } from "./options.ts"
+import { outlast, type Patiently } from "./patience.ts"
 
 /** A store's place among those that take turns at being processed. */
 export interface Turn {
@@ -9,28 +11,38 @@ export interface Turn {
   readonly isHeld: () => boolean
   /**
    * Ends the turn in the middle of a page, until `begin`. `false`: the page can't be kept meanwhile, since stores that do
-   * so hold too many bytes already. Who keeps its page counts until it has a turn again or the scope closes.
+   * so hold too many bytes already. Who keeps its page counts until its turn begins again or ends.
    */
   readonly pause: (bytes: number) => Effect.Effect<boolean>
+  /** Repeats a call while the backend is away. A store that waits for that doesn't keep others waiting. */
+  readonly patiently: Patiently
 }
 
 /** Lets a number of stores be processed at the same time, and the others one after the other, first come first served. */
 export interface Turns {
-  /** A place, until the scope closes. It begins without a turn. */
-  readonly join: Effect.Effect<Turn, never, Scope.Scope>
+  /** A place, at first without a turn. Who has no use for it any more ends its turn. */
+  readonly join: () => Turn
   /** Waits until fewer stores wait for their turn than may have one. */
   readonly room: Effect.Effect<void>
 }
 
-/** @param maxPausedBytes what stores that paused may keep, all together */
-export const makeTurns = (count: number, maxPausedBytes: number): Turns => {
-  const permits = Semaphore.makeUnsafe(count)
+/** How stores take turns. */
+export interface TurnsOptions {
+  /** Stores that may have a turn at the same time. */
+  readonly maxStores: number
+  /** What stores that paused may keep, all together. */
+  readonly maxPausedBytes: number
+  readonly outageRetry: RetryMillis
+}
+
+export const makeTurns = ({ maxPausedBytes, maxStores, outageRetry }: TurnsOptions): Turns => {
+  const permits = Semaphore.makeUnsafe(maxStores)
   const room = Latch.makeUnsafe(true)
   let waiting = 0
   let pausedBytes = 0
   const addWaiting = (change: 1 | -1): void => {
     waiting += change
-    if (waiting < count) room.openUnsafe()
+    if (waiting < maxStores) room.openUnsafe()
     else room.closeUnsafe()
   }
 
@@ -58,24 +70,26 @@ export const makeTurns = (count: number, maxPausedBytes: number): Turns => {
       held = false
       return Effect.asVoid(permits.release(1))
     })
+    const begin = Effect.suspend(() => (held ? Effect.void : take))
+    const end = Effect.suspend(() => {
+      keep(0)
+      return giveBack
+    })
+    const withoutTurn = (pause: Effect.Effect<void>): Effect.Effect<void> =>
+      end.pipe(Effect.andThen(pause), Effect.andThen(begin))
     return {
-      begin: Effect.suspend(() => (held ? Effect.void : take)),
-      end: Effect.suspend(() => {
-        keep(0)
-        return giveBack
-      }),
+      begin,
+      end,
       isHeld: () => held,
       pause: (bytes) =>
         Effect.map(giveBack, () => {
           const fits = pausedBytes - kept + bytes <= maxPausedBytes
           keep(fits ? bytes : 0)
           return fits
-        })
+        }),
+      patiently: (call) => Effect.catch(call, (failure) => outlast(call, failure, outageRetry, withoutTurn))
     }
   }
 
-  return {
-    join: Effect.acquireRelease(Effect.sync(makeTurn), (turn) => turn.end),
-    room: room.await
-  }
+  return { join: makeTurn, room: room.await }
 }

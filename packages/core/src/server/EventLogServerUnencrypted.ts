@@ -7,11 +7,12 @@ import type { EventLogServerAuth } from "../backend/EventLogServerAuth.ts"
 import {
   EventLogServerStoreRegistry,
   type EventLogServerStoreRegistryError,
-  type KeyMapping
+  type KeyMapping,
+  type KeysQuery
 } from "../backend/EventLogServerStoreRegistry.ts"
 import { FeedAdmin } from "../backend/FeedAdmin.ts"
-import { type FeedEntry, FeedStore, type PageLimits } from "../backend/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { FeedEntry, PageLimits } from "../backend/FeedStore.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { Compaction, layerCompaction } from "../compaction/compaction.ts"
 import type { Compactor } from "../compaction/compactors.ts"
@@ -28,6 +29,7 @@ import type { ProtocolName } from "../connection/protocol.ts"
 import { checkPublicKey } from "../connection/publicKey.ts"
 import { checkStoreId } from "../connection/storeId.ts"
 import type { Transport, TransportListener } from "../connection/Transport.ts"
+import { Continuity, layerContinuity } from "../continuity/continuity.ts"
 import { Feed, layerFeed } from "../feed/feed.ts"
 import { Ingest, layerIngest } from "../ingest/ingest.ts"
 import type { WriteError, Written } from "../ingest/write.ts"
@@ -130,7 +132,7 @@ export class EventLogServerUnencrypted extends Context.Service<
       readonly storeId: StoreId
       readonly from: number
       readonly to?: number | undefined
-    }) => Stream.Stream<FeedEntry, StorageError | StoreErasedError>
+    }) => Stream.Stream<FeedEntry, StorageError | StoreErasedError | FeedLostError>
     /** Maps a key to a store; see `EventLogServerStoreRegistry.assign`. A signing key replaces the one bound before. */
     readonly assign: (options: {
       readonly publicKey: string
@@ -139,11 +141,8 @@ export class EventLogServerUnencrypted extends Context.Service<
     }) => Effect.Effect<void, EventLogServerStoreRegistryError | RequestError>
     /** Ends a key's access: here at once, on other nodes within `reauthorizeInterval`. */
     readonly remove: (publicKey: string) => Effect.Effect<void, EventLogServerStoreRegistryError>
-    /** Mapped keys, those after `after`. */
-    readonly keys: (
-      after: string | undefined,
-      limit: number
-    ) => Effect.Effect<ReadonlyArray<KeyMapping>, EventLogServerStoreRegistryError>
+    /** Mapped keys: those of a store, or all, behind the key `after`. */
+    readonly keys: (query: KeysQuery) => Effect.Effect<ReadonlyArray<KeyMapping>, EventLogServerStoreRegistryError>
     /** Closes the selected connections of this node and answers how many. They may come back. */
     readonly disconnect: (selector: Selector) => Effect.Effect<number>
     /** Erases a store for good, and ends its subscriptions. */
@@ -166,7 +165,7 @@ const make = (options: ResolvedOptions) =>
     const processing = yield* Processing
     const registry = yield* EventLogServerStoreRegistry
     const connections = yield* Connections
-    const store = yield* FeedStore
+    const continuity = yield* Continuity
     const { limits } = options
     const append = writeToStore(ingest, limits)
     // An append that never ends must not keep the server from ending.
@@ -194,7 +193,7 @@ const make = (options: ResolvedOptions) =>
       registerReactivity: handlers.registerReactivity,
       processed: ({ sequence, storeId }) =>
         Effect.andThen(outsideTransactions("processed"), processing.processed(storeId, sequence)),
-      read: (request) => readFeed(store, pageLimitsOf(limits), request),
+      read: (request) => readFeed(continuity.view().feeds, pageLimitsOf(limits), request),
       assign: (request) =>
         Effect.gen(function* () {
           yield* checkStoreId(request.storeId)
@@ -238,13 +237,13 @@ const pageLimitsOf = (limits: Limits): PageLimits => ({
 /** Feeds, appends, handlers and connections, wired: a commit tells processing to look. */
 const layerRooms = (options: ResolvedOptions) => {
   const pageLimits = pageLimitsOf(options.limits)
-  const { maxConflictBytes, maxConflicts, maxPausedBytes } = options.limits
-  const processing = layerProcessing({ ...options, pageLimits, maxConflicts, maxConflictBytes, maxPausedBytes })
+  const processing = layerProcessing(options.processing)
   const compaction = layerCompaction({
     page: pageLimits,
     bucket: { maxEntries: options.limits.maxBucketEntries, maxBytes: options.limits.maxBucketBytes },
     whole: { maxEntries: options.limits.maxRpcBatchEntries, maxBytes: options.limits.maxRpcMessageBytes },
-    timeout: options.compactionTimeout
+    timeout: options.compactionTimeout,
+    minBeginning: 2 * pageLimits.maxEntries
   })
   const feed = Layer.unwrap(Compaction.useSync(({ history }) => layerFeed(pageLimits, history)))
   const ingest = Layer.unwrap(Processing.useSync(({ notify }) => layerIngest(options.limits, notify)))
@@ -256,7 +255,8 @@ const layerRooms = (options: ResolvedOptions) => {
   return connections.pipe(
     Layer.provide(RpcSerialization.layerSchemaBinary({ maxFrameSize: options.limits.maxFrameBytes })),
     Layer.provideMerge(Layer.mergeAll(layerAccess(options), feed, ingest)),
-    Layer.provideMerge(Layer.merge(processing, compaction))
+    Layer.provideMerge(Layer.merge(processing, compaction)),
+    Layer.provideMerge(layerContinuity(options.onFeedLost))
   )
 }
 

@@ -1,8 +1,8 @@
 import { type Duration, Effect } from "effect"
 import type { ConnectionInfo, RefusalStatus } from "../connection/connections.ts"
+import { callPlain } from "../containment/plainFunction.ts"
 import { runDetached } from "../containment/runDetached.ts"
 import { isRefusal } from "./asyncAuth.ts"
-import { callPlain } from "./plainFunction.ts"
 
 /**
  * The app's own rule for who may open a connection, asked before the upgrade. `refuse()`, or returning `false`, refuses with

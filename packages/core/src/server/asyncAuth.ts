@@ -3,7 +3,7 @@ import type { EventJournal } from "effect/eventlog"
 import { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "../backend/EventLogServerAuth.ts"
 import { StoreId } from "../backend/StoreId.ts"
 import { type ConnectionDetails, CurrentConnection } from "../connection/CurrentConnection.ts"
-import { callPlain } from "./plainFunction.ts"
+import { callPlain } from "../containment/plainFunction.ts"
 
 /** Where a request came in: `undefined` for requests that no connection carried. */
 interface WithConnection {

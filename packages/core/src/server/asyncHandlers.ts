@@ -4,8 +4,8 @@ import type { HandlerTransactions } from "../backend/Backend.ts"
 import { CurrentTransaction } from "../backend/CurrentTransaction.ts"
 import type { Author } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import { CurrentAuthor } from "../processing/handlers.ts"
-import { callPlain } from "./plainFunction.ts"
+import { callPlain, type LazySignal } from "../containment/plainFunction.ts"
+import { CurrentAuthor, withPlain } from "../processing/handlers.ts"
 import { eventsOf } from "./serverWrite.ts"
 
 /** What a handler is told about an entry. */
@@ -37,6 +37,9 @@ export type AsyncHandlers<Groups extends EventGroup.Any, Transaction = undefined
 // biome-ignore lint/suspicious/noExplicitAny: the type that effect's registry wants
 const noServices = Context.empty() as Context.Context<any>
 
+/** What a handler is told by effect's own. */
+type EntryInput = Omit<HandlerInput<unknown>, "author" | "signal" | "transaction">
+
 type AnyHandler<Transaction> = (input: HandlerInput<unknown, Transaction>) => unknown
 
 /** The handlers as effect's `EventLog.group` would register them. */
@@ -52,7 +55,7 @@ export const layerAsyncHandlers = <Groups extends EventGroup.Any, Transaction = 
         if (handler === undefined) continue
         registry.registerHandlerUnsafe({
           event: tag,
-          handler: { event, context: noServices, handler: (input) => runAsync(handler, input, transactions) }
+          handler: { event, context: noServices, handler: asRegistered(handler, transactions) }
         })
       }
     })
@@ -62,24 +65,51 @@ export const layerAsyncHandlers = <Groups extends EventGroup.Any, Transaction = 
     EventLog.Registry
   >
 
-const runAsync = <Transaction>(
+/** A class, since an object with a getter of its own is dear to make for each entry. */
+class Input<Transaction> implements HandlerInput<unknown, Transaction> {
+  readonly storeId: StoreId
+  readonly payload: unknown
+  readonly entry: EventJournal.Entry
+  readonly conflicts: EntryInput["conflicts"]
+  readonly author: Author
+  readonly transaction: Transaction
+  readonly #signal: LazySignal
+
+  constructor(
+    { conflicts, entry, payload, storeId }: EntryInput,
+    author: Author,
+    signal: LazySignal,
+    transaction: Transaction
+  ) {
+    this.storeId = storeId
+    this.payload = payload
+    this.entry = entry
+    this.conflicts = conflicts
+    this.author = author
+    this.transaction = transaction
+    this.#signal = signal
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal.get()
+  }
+}
+
+/** A plain function as a handler that effect's registry has. */
+const asRegistered = <Transaction>(
   handler: AnyHandler<Transaction>,
-  input: Omit<HandlerInput<unknown>, "author" | "signal" | "transaction">,
   transactions: HandlerTransactions<Transaction> | undefined
-) =>
-  Effect.withFiber<unknown, unknown>((fiber) => {
-    const author = fiber.getRef(CurrentAuthor)
-    const transaction = fiber.getRef(CurrentTransaction) as Transaction
-    return callPlain((signal) => {
-      const call = () =>
-        handler({
-          ...input,
-          author,
-          transaction,
-          get signal() {
-            return signal()
-          }
-        })
-      return transaction === undefined || transactions === undefined ? call() : transactions.enter(transaction, call)
+) => {
+  const call = (input: EntryInput, author: Author, signal: LazySignal, transaction: Transaction): unknown =>
+    handler(new Input(input, author, signal, transaction))
+  const inFiber = (input: EntryInput) =>
+    Effect.withFiber<unknown, unknown>((fiber) => {
+      const author = fiber.getRef(CurrentAuthor)
+      const transaction = fiber.getRef(CurrentTransaction) as Transaction
+      return callPlain((signal) => {
+        const run = () => call(input, author, signal, transaction)
+        return transaction === undefined || transactions === undefined ? run() : transactions.enter(transaction, run)
+      })
     })
-  })
+  return withPlain(inFiber, (input, author, signal) => call(input, author, signal, undefined as Transaction))
+}

@@ -67,8 +67,15 @@ export interface EventLogServer<Groups extends EventGroup.Any> extends Mountable
   }) => Promise<void>
   /** Ends a key's access: here at once, on other nodes within `reauthorizeInterval`. */
   readonly remove: (publicKey: string) => Promise<void>
-  /** Mapped keys in a stable order, those after `after`. @param limit default 100 */
-  readonly keys: (after?: string, limit?: number) => Promise<ReadonlyArray<KeyMapping>>
+  /**
+   * Mapped keys in a stable order: those of a store, or all, behind the key `after`; `limit` of them at most.
+   * @param query limit: default 100
+   */
+  readonly keys: (query?: {
+    readonly storeId?: string | undefined
+    readonly after?: string | undefined
+    readonly limit?: number | undefined
+  }) => Promise<ReadonlyArray<KeyMapping>>
   /** Appends an event that the server authored. */
   readonly write: (options: WriteOptions<Groups>) => Promise<{ readonly sequenceNumbers: ReadonlyArray<number> }>
   /** Resolves when handlers ran for everything up to `sequence`, on whichever node. */
@@ -110,9 +117,8 @@ const withProgress = <Transaction>(
   Layer.effect(
     StoreProgress,
     Effect.gen(function* () {
-      const own = yield* StoreProgress
-      const { cursors, lease } = Context.get(yield* Layer.build(progress), StoreProgress)
-      return { ...own, cursors, lease }
+      const { raiseCutoffs } = yield* StoreProgress
+      return { ...Context.get(yield* Layer.build(progress), StoreProgress), raiseCutoffs }
     })
   ).pipe(Layer.provideMerge(backend.layer))
 
@@ -181,7 +187,10 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
     assign: ({ storeId, ...rest }) =>
       call("assign", (server) => server.assign({ ...rest, storeId: StoreId.make(storeId) })),
     remove: (publicKey) => call("remove", (server) => server.remove(publicKey)),
-    keys: (after, limit = 100) => call("keys", (server) => server.keys(after, limit)),
+    keys: ({ after, limit = 100, storeId } = {}) =>
+      call("keys", (server) =>
+        server.keys({ after, limit, storeId: storeId === undefined ? undefined : StoreId.make(storeId) })
+      ),
     write: ({ event, payload, runHandlers, storeId }) =>
       call("write", (server) =>
         Effect.map(

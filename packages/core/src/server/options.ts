@@ -1,12 +1,16 @@
 import { Duration } from "effect"
-import type { HandlerFailure } from "../processing/handlers.ts"
-import type { FeedMismatch } from "../processing/stoppedStores.ts"
+import type { FeedLoss } from "../continuity/continuity.ts"
+import {
+  type ProcessingOptions,
+  type ResolvedProcessingOptions,
+  resolveProcessingOptions
+} from "../processing/options.ts"
 import { defaultLimits, type Limits } from "../wire/limits.ts"
 import type { Admit } from "./admit.ts"
 import { type Endpoint, endpointsOf, type ProtocolOptions } from "./endpoints.ts"
 
-/** How a server behaves. Every member has a default. */
-export interface ServerOptions {
+/** How a server behaves. Every member has a default. A duration that is a number is in milliseconds. */
+export interface ServerOptions extends ProcessingOptions {
   /** Which protocols it speaks. @default our own, and at `<path>/rpc` that of effect's own client */
   readonly protocols?: ProtocolOptions | undefined
   /**
@@ -38,19 +42,13 @@ export interface ServerOptions {
   readonly pingTimeout?: Duration.Input | undefined
   /** How long closing waits for a connection to take what is queued for it. @default 5 seconds */
   readonly drainTimeout?: Duration.Input | undefined
-  /** How long a handler may run before it counts as failed. @default 30 seconds */
-  readonly handlerTimeout?: Duration.Input | undefined
   /** How long a compactor may take for one primary key before its entries are sent unchanged. @default 30 seconds */
   readonly compactionTimeout?: Duration.Input | undefined
-  /** How often the heads of all stores are compared with what was processed. @default 30 seconds */
-  readonly sweepInterval?: Duration.Input | undefined
-  /** Told of every entry whose handler failed, timed out, or could not decode it. The entry counts as processed. */
-  readonly onHandlerFailure?: ((failure: HandlerFailure) => unknown) | undefined
   /**
-   * Told once of every store whose processing stopped, since its feed went backwards: a restored backup, or a store that
-   * lost its data.
+   * Told once, on the node that noticed it first, when committed entries are gone: an asynchronous replica took over, a
+   * backup was restored. The backend then has a new id, and devices are sending what they hold.
    */
-  readonly onFeedMismatch?: ((mismatch: FeedMismatch) => unknown) | undefined
+  readonly onFeedLost?: ((loss: FeedLoss) => unknown) | undefined
 }
 
 /** `ServerOptions` with the defaults filled in. */
@@ -66,11 +64,9 @@ export interface ResolvedOptions {
   readonly pingInterval: Duration.Duration
   readonly pingTimeout: Duration.Duration
   readonly drainTimeout: Duration.Duration
-  readonly handlerTimeout: Duration.Duration
   readonly compactionTimeout: Duration.Duration
-  readonly sweepInterval: Duration.Duration
-  readonly onHandlerFailure: ((failure: HandlerFailure) => unknown) | undefined
-  readonly onFeedMismatch: ((mismatch: FeedMismatch) => unknown) | undefined
+  readonly processing: ResolvedProcessingOptions
+  readonly onFeedLost: (loss: FeedLoss) => unknown
 }
 
 /** Fills in the defaults. */
@@ -86,11 +82,9 @@ export const resolveOptions = (options: ServerOptions): ResolvedOptions => ({
   pingInterval: duration(options.pingInterval, 30_000),
   pingTimeout: duration(options.pingTimeout, 10_000),
   drainTimeout: duration(options.drainTimeout, 5_000),
-  handlerTimeout: duration(options.handlerTimeout, 30_000),
   compactionTimeout: duration(options.compactionTimeout, 30_000),
-  sweepInterval: duration(options.sweepInterval, 30_000),
-  onHandlerFailure: options.onHandlerFailure,
-  onFeedMismatch: options.onFeedMismatch
+  processing: resolveProcessingOptions(options, options.limits),
+  onFeedLost: options.onFeedLost ?? (() => {})
 })
 
 const duration = (input: Duration.Input | undefined, defaultMillis: number): Duration.Duration =>

@@ -1,6 +1,6 @@
 import { Effect, Option, Stream } from "effect"
 import type { FeedEntry, FeedStore, PageLimits } from "../backend/FeedStore.ts"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 
 /**
@@ -11,7 +11,7 @@ export const readFeed = (
   store: FeedStore["Service"],
   limits: PageLimits,
   options: { readonly storeId: StoreId; readonly from: number; readonly to?: number | undefined }
-): Stream.Stream<FeedEntry, StorageError | StoreErasedError> =>
+): Stream.Stream<FeedEntry, StorageError | StoreErasedError | FeedLostError> =>
   Stream.paginate({ next: Math.max(1, options.from), to: options.to }, ({ next, to }) =>
     Effect.map(store.read(options.storeId, next, limits), ({ entries, head }) => {
       const last = Math.min(to ?? head, head)

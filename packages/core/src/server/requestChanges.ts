@@ -72,7 +72,7 @@ export const requestChanges = (connections: Pick<Connections["Service"], "join">
       ),
       ({ leave }) => Effect.sync(leave)
     )
-    yield* Effect.map(grants.subscribe(publicKey, startSequence), (opened) =>
+    yield* Effect.map(grants.subscribe({ publicKey, startSequence }), (opened) =>
       subscriptions.start({ publicKey, storeId: opened.storeId, id: undefined }, opened)
     ).pipe(
       Effect.andThen(Effect.raceFirst(pump, Deferred.await(lost))),

@@ -1,4 +1,4 @@
-import { Effect, Tracer } from "effect"
+import { Effect, Exit, Tracer } from "effect"
 
 /**
  * `Effect.withSpan` for what happens with every entry. Where no tracer is installed nobody can see a span, and making one
@@ -12,6 +12,10 @@ export const withSpan = (
 ): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => {
   const traced = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.withSpan(name, { attributes: attributes() }, { captureStackTrace: false })(effect) as Effect.Effect<A, E, R>
-  return (effect) =>
-    Effect.withFiber((fiber) => (fiber.getRef(Tracer.Tracer) === Tracer.nativeTracer ? effect : traced(effect)))
+  return (effect) => Effect.flatMap(isTraced, (is) => (is ? traced(effect) : effect))
 }
+
+/** Whether there is a tracer. */
+export const isTraced: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
+  Exit.succeed(fiber.getRef(Tracer.Tracer) !== Tracer.nativeTracer)
+)

@@ -1,7 +1,7 @@
 import { Data } from "effect"
 import type { EventLogServerAuthError } from "../backend/EventLogServerAuth.ts"
 import type { EventLogServerStoreRegistryError } from "../backend/EventLogServerStoreRegistry.ts"
-import type { StorageError, StoreErasedError } from "../backend/StorageError.ts"
+import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { ErrorCode, ErrorReason, ErrorUnencrypted } from "./messages.ts"
 
 /** A request that can't be granted, for a reason that the protocol names. */
@@ -18,6 +18,7 @@ export type DomainError =
   | RequestError
   | StorageError
   | StoreErasedError
+  | FeedLostError
   | EventLogServerAuthError
   | EventLogServerStoreRegistryError
 
@@ -76,6 +77,8 @@ const refusals: Refusals = {
       ? { reason: "Unavailable", message: "The storage is unavailable" }
       : { reason: "Internal", message: "The storage failed" },
   StoreErasedError: () => notMapped,
+  // Its connection is closed: it comes back to a server with another id.
+  FeedLostError: () => ({ reason: "Unavailable", message: "The history of the server is another one: connect again" }),
   EventLogServerAuthError: (error) => ({
     reason: "Refused",
     code: error.reason,

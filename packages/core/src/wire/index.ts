@@ -1,12 +1,11 @@
 export { changesMessage, changesPrefix } from "./changes.ts"
-export { ChunkError, ChunkJoiner, chunkBytes, chunkOverheadBytes, partBytesFor, splitMessage } from "./chunks.ts"
+export { ChunkError, ChunkJoiner, chunkBytes, chunkOverheadBytes, splitMessage } from "./chunks.ts"
 export {
   DecodeError,
   decodeRequestUnencrypted,
   decodeResponseUnencrypted,
   encodeRequestUnencrypted,
   encodeResponseUnencrypted,
-  type RequestBounds,
   requestBounds
 } from "./codec.ts"
 export { type Correlation, type DomainError, RequestError, reasons, toErrorFrame } from "./errors.ts"
@@ -27,11 +26,10 @@ export {
   Pong,
   ProtocolRequestUnencrypted,
   ProtocolResponseUnencrypted,
-  protocolVersion,
   RequestChanges,
   StopChanges,
   Subscribed,
   subprotocol,
   WriteEntries
 } from "./messages.ts"
-export { type EncodedEntries, encodeRemoteEntries } from "./remoteEntries.ts"
+export { encodeRemoteEntries } from "./remoteEntries.ts"

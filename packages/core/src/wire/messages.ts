@@ -51,8 +51,16 @@ export const Authenticate = message("Authenticate", {
 /** Appends entries to the store of `publicKey`. Answered by an `Ack` or an `Error` with the same `id`. */
 export const WriteEntries = message("WriteEntries", { id, publicKey, entries: array(entry) })
 
-/** Subscribes to the store of `publicKey` from `startSequence` (inclusive; 0 is 1). */
-export const RequestChanges = message("RequestChanges", { publicKey, startSequence: sequence, id: optional(id) })
+/**
+ * Subscribes to the store of `publicKey` from `startSequence` (inclusive; 0 is 1). `lastEntryId` is the id of the entry before,
+ * where the client received it live: then it is told when the server's history is another one by now.
+ */
+export const RequestChanges = message("RequestChanges", {
+  publicKey,
+  startSequence: sequence,
+  id: optional(id),
+  lastEntryId: optional(uuid())
+})
 
 /** Ends the subscription of `publicKey`; with an `id`, only if it is still that one. */
 export const StopChanges = message("StopChanges", { publicKey, id: optional(id) })

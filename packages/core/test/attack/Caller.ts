@@ -1,7 +1,7 @@
+import { type SigningKey, signProof } from "@eventlog-server/testkit/signing"
 import { Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { Mountable } from "../../src/server/mountable.ts"
-import { type SigningKey, signProof } from "../server/device.ts"
 import { type Dialect, dialectOf, type Heard, type Proof } from "./dialects.ts"
 import { Link, type LinkOptions } from "./Link.ts"
 import { turnOfTheLoop } from "./rejections.ts"
@@ -49,7 +49,7 @@ export class Caller {
     const known = this.#challenge
     if (known === undefined) return Effect.succeed(undefined)
     return Effect.map(
-      Effect.promise(() => signProof({ ...known, publicKey, key })),
+      Effect.sync(() => signProof({ ...known, publicKey, key })),
       ({ _tag, ...proof }) => proof
     )
   }

@@ -1,12 +1,11 @@
+import { silent, type Todos, todoAdded, todosAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { describe, expect, it } from "vitest"
-import type { AppLogger, AsyncAuth, CreateEventLogServerOptions, EventLogServer } from "../../src/index.ts"
-import { linesPerSecond } from "../../src/processing/logQuota.ts"
-import { makeSigningKey } from "../server/device.ts"
+import { linesPerSecond } from "../../src/containment/logQuota.ts"
+import type { AsyncAuth, CreateEventLogServerOptions, EventLogServer } from "../../src/index.ts"
 import { openDevice, readAll, startServer } from "../server/host.ts"
-import { type Todos, todoAdded, todosAdded } from "../server/todos.ts"
 import { turnOfTheLoop, watchRejections } from "./rejections.ts"
 
-const quiet: AppLogger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const outage = { _tag: "Error", code: "Unavailable", reason: "Unavailable", retryable: true }
 
 const throwing = (thrown: unknown) => (): never => {
@@ -46,7 +45,7 @@ const start = async (options: Options) => {
     sessionAuth: "required",
     authTimeout: timeoutMillis,
     reauthorizeInterval: 20,
-    logger: quiet,
+    logger: silent,
     ...options
   })
   const keys = { A: makeSigningKey(), H: makeSigningKey() }
@@ -213,7 +212,7 @@ it("a device whose entries all fail does not fill the log", async () => {
   const count = 2_000
   const reported: Array<number> = []
   const { keys, server, url } = await start({
-    logger: { ...quiet, error: (_, text) => lines.push(text) },
+    logger: { ...silent, error: (_, text) => lines.push(text) },
     onHandlerFailure: ({ sequence }) => {
       reported.push(sequence)
       throw new Error("a bug")

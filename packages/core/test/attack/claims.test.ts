@@ -1,12 +1,14 @@
+import type { Device } from "@eventlog-server/testkit/devices"
+import { schema, todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey, signProof } from "@eventlog-server/testkit/signing"
 import { Clock, Effect, Layer, ManagedRuntime } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { challengeMillis } from "../../src/connection/Challenge.ts"
-import { EventLogServerUnencrypted, layer, layerAuthAllowAll, memoryBackend, refuse, StoreId } from "../../src/index.ts"
+import { EventLogServerUnencrypted, layer, layerAuthAllowAll, StoreId } from "../../src/effect.ts"
+import { memoryBackend, refuse } from "../../src/index.ts"
 import { layerAsyncHandlers } from "../../src/server/asyncHandlers.ts"
-import { type Device, makeSigningKey, signProof } from "../server/device.ts"
 import { host, openDevice, readAll, startServer } from "../server/host.ts"
-import { schema, todoAdded } from "../server/todos.ts"
 import { expectUnharmed, makeScene, type Scene } from "./scene.ts"
 
 type Proof = Awaited<ReturnType<typeof signProof>>

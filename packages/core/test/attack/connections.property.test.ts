@@ -1,9 +1,9 @@
+import { heldBytes } from "@eventlog-server/testkit/heap"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import { isLong } from "../wire/arbitraries.ts"
-import { heldBytes } from "./heldBytes.ts"
 import { Play, type Step, steps } from "./play.ts"
 import { turnOfTheLoop, watchRejections } from "./rejections.ts"
 

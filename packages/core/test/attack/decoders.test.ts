@@ -1,5 +1,5 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { serialization } from "@eventlog-server/testkit/devices"
+import { collectYoung, usedBytes } from "@eventlog-server/testkit/heap"
 import { Effect, Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -7,21 +7,12 @@ import { isRpcTag, Wire } from "../../src/protocols/rpc/wire.ts"
 import { decodeWrite } from "../../src/protocols/rpc/writeEntries.ts"
 import { decodeRequestUnencrypted } from "../../src/wire/codec.ts"
 import { defaultLimits } from "../../src/wire/limits.ts"
-import { serialization } from "../protocols/rpc/peer.ts"
 import { isLong } from "../wire/arbitraries.ts"
 import { hostileMessages } from "./hostileBytes.ts"
 import { hostileFrames, hostileWrites } from "./hostileRpc.ts"
 
 const MiB = 1024 * 1024
 const numRuns = isLong ? 20_000 : 100
-
-setFlagsFromString("--expose-gc")
-const collectYoung = runInNewContext("gc") as (options: { readonly type: "minor" }) => void
-
-const usedBytes = (): number => {
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 /** Things that a decoded value is made of: objects, lists, byte strings; texts and numbers cost no more than their bytes. */
 const objectsOf = (value: unknown): number => {
@@ -49,7 +40,7 @@ interface Cost {
 
 /** What a call allocates, garbage included, as long as nothing is collected meanwhile. */
 const costOf = (call: () => unknown): Cost => {
-  collectYoung({ type: "minor" })
+  collectYoung()
   const [before, start] = [usedBytes(), performance.now()]
   call()
   const millis = performance.now() - start

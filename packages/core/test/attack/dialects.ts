@@ -1,3 +1,4 @@
+import { serialization } from "@eventlog-server/testkit/devices"
 import { Effect, Result, Schema } from "effect"
 import { type EventJournal, EventLogMessage } from "effect/eventlog"
 import { Rpc, type RpcMessage } from "effect/rpc"
@@ -6,7 +7,6 @@ import { ChunkJoiner } from "../../src/wire/chunks.ts"
 import { decodeResponseUnencrypted, encodeRequestUnencrypted } from "../../src/wire/codec.ts"
 import { defaultLimits } from "../../src/wire/limits.ts"
 import type { ProtocolRequestUnencrypted } from "../../src/wire/messages.ts"
-import { serialization } from "../protocols/rpc/peer.ts"
 
 /** What a peer signs, and what it claims. */
 export type Proof = Omit<Extract<ProtocolRequestUnencrypted, { readonly _tag: "Authenticate" }>, "_tag">

@@ -1,14 +1,15 @@
+import { Device } from "@eventlog-server/testkit/devices"
+import { withFeedAdmin } from "@eventlog-server/testkit/faults"
+import { heldBytes } from "@eventlog-server/testkit/heap"
+import { todoAdded } from "@eventlog-server/testkit/schema"
 import { Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
 import { memoryBackend } from "../../src/index.ts"
 import { encodeRequestUnencrypted } from "../../src/wire/codec.ts"
 import { defaultLimits } from "../../src/wire/limits.ts"
-import { Device } from "../server/device.ts"
-import { withFeedStore } from "../server/faults.ts"
 import { openDevice, readAll, startServer } from "../server/host.ts"
-import { todoAdded } from "../server/todos.ts"
-import { heldBytes, untilHeld } from "./heldBytes.ts"
+import { untilHeld } from "./untilHeld.ts"
 
 const long = process.env.EVENTLOG_TEST_LONG !== undefined
 const KiB = 1024
@@ -91,13 +92,13 @@ it("10,000 frames before Hello are not read beyond the bound, and are handled wh
       resolve()
     }
   })
-  const backend = withFeedStore(memoryBackend(), (store) => ({
+  const backend = withFeedAdmin(memoryBackend(), (admin) => ({
     id: Effect.suspend(() =>
       isOpen
-        ? store.id
+        ? admin.id
         : Effect.andThen(
             Effect.promise(() => opened),
-            store.id
+            admin.id
           )
     )
   }))

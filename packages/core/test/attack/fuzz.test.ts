@@ -1,11 +1,12 @@
+import { Device } from "@eventlog-server/testkit/devices"
+import { silent, type Todos, todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import fc from "fast-check"
 import { Packr } from "msgpackr"
 import { describe, expect, it } from "vitest"
 import { type EventLogServer, memoryBackend } from "../../src/index.ts"
 import { defaultLimits } from "../../src/wire/limits.ts"
-import { Device, makeSigningKey } from "../server/device.ts"
 import { openDevice, readAll, startServer } from "../server/host.ts"
-import { type Todos, todoAdded } from "../server/todos.ts"
 import { mutatedFrames } from "./mutations.ts"
 import { turnOfTheLoop, watchRejections } from "./rejections.ts"
 
@@ -97,7 +98,7 @@ describe("mutated frames", () => {
       sessionAuth: "required",
       limits: small,
       backend: memoryBackend(),
-      logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+      logger: silent
     })
     const key = makeSigningKey()
     await server.assign({ publicKey: "A", storeId: "store" })

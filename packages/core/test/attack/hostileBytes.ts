@@ -1,6 +1,6 @@
+import { todoAdded } from "@eventlog-server/testkit/schema"
 import fc from "fast-check"
 import { Packr } from "msgpackr"
-import { todoAdded } from "../server/todos.ts"
 
 const KiB = 1024
 const MiB = 1024 * KiB

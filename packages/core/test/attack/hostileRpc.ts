@@ -1,10 +1,10 @@
+import { serialization } from "@eventlog-server/testkit/devices"
+import { todosAdded } from "@eventlog-server/testkit/schema"
 import { Schema } from "effect"
 import { EventJournal, EventLogMessage } from "effect/eventlog"
 import fc from "fast-check"
 import { fieldIds } from "../../src/protocols/rpc/structFields.ts"
 import { unsigned } from "../protocols/rpc/mutated.ts"
-import { serialization } from "../protocols/rpc/peer.ts"
-import { todosAdded } from "../server/todos.ts"
 import { frameBytes, joined, repeated } from "./hostileBytes.ts"
 
 /** A field of a struct with its length before it. */

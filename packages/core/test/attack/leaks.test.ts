@@ -1,11 +1,11 @@
 import { describe, it } from "@effect/vitest"
+import { todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { Deferred, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import type { ProtocolName } from "../../src/connection/protocol.ts"
 import { makeScene, type Scene, storeId } from "../connection/harness.ts"
-import { makeSigningKey } from "../server/device.ts"
-import { todoAdded } from "../server/todos.ts"
 import { Caller, untilFound } from "./Caller.ts"
 import { turnOfTheLoop } from "./rejections.ts"
 

@@ -1,6 +1,6 @@
+import { todoAdded } from "@eventlog-server/testkit/schema"
 import fc from "fast-check"
 import { Packr } from "msgpackr"
-import { todoAdded } from "../server/todos.ts"
 
 const packr = new Packr({ useRecords: false, variableMapSize: true })
 

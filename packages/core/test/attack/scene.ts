@@ -1,8 +1,9 @@
+import type { Device } from "@eventlog-server/testkit/devices"
+import { type Todos, todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey, type SigningKey } from "@eventlog-server/testkit/signing"
 import { expect } from "vitest"
 import type { CreateEventLogServerOptions, EventLogServer } from "../../src/index.ts"
-import { type Device, makeSigningKey, type SigningKey } from "../server/device.ts"
 import { openDevice, readAll, startServer } from "../server/host.ts"
-import { type Todos, todoAdded } from "../server/todos.ts"
 
 /** A victim that follows its store, and an attacker that proved a key of another store. */
 export interface Scene {

@@ -1,12 +1,13 @@
+import { serialization } from "@eventlog-server/testkit/devices"
+import { heldBytes } from "@eventlog-server/testkit/heap"
+import { todoAdded } from "@eventlog-server/testkit/schema"
 import { EventLogMessage } from "effect/eventlog"
 import { Packr } from "msgpackr"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { WebSocket } from "ws"
 import { encodeRequestUnencrypted } from "../../src/wire/codec.ts"
-import { serialization } from "../protocols/rpc/peer.ts"
 import { openDevice, startServer } from "../server/host.ts"
-import { todoAdded } from "../server/todos.ts"
-import { heldBytes, untilHeld } from "./heldBytes.ts"
+import { untilHeld } from "./untilHeld.ts"
 
 const KiB = 1024
 const MiB = 1024 * KiB

@@ -1,17 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeEntries } from "@eventlog-server/testkit/schema"
 import { Effect, Queue } from "effect"
 import { EventLog, EventLogRemote } from "effect/eventlog"
 import { type ClientOptions, CryptoUnavailable, RemoteRefusal } from "../../src/client/index.ts"
-import {
-  background,
-  connectRemote,
-  makeEntries,
-  makeIdentity,
-  startClient,
-  storeId,
-  untilStatus,
-  withGlobals
-} from "./fixtures.ts"
+import { background, connectRemote, makeIdentity, startClient, storeId, untilStatus, withGlobals } from "./fixtures.ts"
 import { scriptedServer } from "./scriptedServer.ts"
 
 const identity = makeIdentity()

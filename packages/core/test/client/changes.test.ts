@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeEntries, makeEntry } from "@eventlog-server/testkit/schema"
 import { Effect, Exit, Queue, Scope } from "effect"
-import { background, connectTo, makeEntries, makeEntry, makeIdentity, storeId } from "./fixtures.ts"
+import { background, connectTo, makeIdentity, storeId } from "./fixtures.ts"
 import { changesOf, type Peer } from "./scriptedServer.ts"
 
 const identity = makeIdentity()
@@ -42,10 +43,10 @@ describe("a subscription", () => {
 
       const changes = yield* remote.changes({ identity, storeId, startSequence: 1 })
       const current = yield* peer.next("RequestChanges")
-      peer.changes(replaced, [[7, makeEntry("late")]])
+      peer.changes(replaced, [[7, makeEntry({ primaryKey: "late" })]])
       peer.refuse(replaced, "Internal")
-      peer.send({ ...changesOf({ publicKey: "device" }, [[8, makeEntry("nobody's")]]) })
-      peer.changes(current, [[1, makeEntry("current")]])
+      peer.send({ ...changesOf({ publicKey: "device" }, [[8, makeEntry({ primaryKey: "nobody's" })]]) })
+      peer.changes(current, [[1, makeEntry({ primaryKey: "current" })]])
       yield* handled(peer)
       assert.deepStrictEqual(keysOf(yield* Queue.takeAll(changes)), ["current"])
     })
@@ -58,9 +59,9 @@ describe("a subscription", () => {
       const subscription = yield* peer.next("RequestChanges")
       // A bucket whose last entry is 9, in two parts; the connection is cut between them.
       peer.changes(subscription, [
-        [3, makeEntry("three")],
-        [8, makeEntry("a")],
-        [8, makeEntry("b")]
+        [3, makeEntry({ primaryKey: "three" })],
+        [8, makeEntry({ primaryKey: "a" })],
+        [8, makeEntry({ primaryKey: "b" })]
       ])
       assert.deepStrictEqual(keysOf(yield* Queue.takeAll(changes)), ["three", "a", "b"])
       peer.socket.terminate()
@@ -69,12 +70,12 @@ describe("a subscription", () => {
       const again = yield* second.next("RequestChanges")
       assert.strictEqual(again.startSequence, 9)
       second.changes(again, [
-        [8, makeEntry("a")],
-        [8, makeEntry("b")]
+        [8, makeEntry({ primaryKey: "a" })],
+        [8, makeEntry({ primaryKey: "b" })]
       ])
       second.changes(again, [
-        [9, makeEntry("c")],
-        [9, makeEntry("d")]
+        [9, makeEntry({ primaryKey: "c" })],
+        [9, makeEntry({ primaryKey: "d" })]
       ])
       yield* handled(second)
       assert.deepStrictEqual(keysOf(yield* Queue.takeAll(changes)), ["a", "b", "c", "d"])
@@ -91,13 +92,13 @@ describe("a subscription", () => {
       const subscription = yield* peer.next("RequestChanges")
       peer.changes(
         subscription,
-        sequences.map((sequence) => [sequence, makeEntry("wrong")] as const)
+        sequences.map((sequence) => [sequence, makeEntry({ primaryKey: "wrong" })] as const)
       )
       const second = yield* server.accept
       second.hello()
       const again = yield* second.next("RequestChanges")
       assert.strictEqual(again.startSequence, 5)
-      second.changes(again, [[5, makeEntry("right")]])
+      second.changes(again, [[5, makeEntry({ primaryKey: "right" })]])
       assert.deepStrictEqual(keysOf(yield* Queue.takeAll(changes)), ["right"])
     })
   )
@@ -109,7 +110,7 @@ describe("a subscription", () => {
         const { peer, remote } = yield* connectTo({ [bound]: bound === "maxQueuedBytes" ? 1_000 : 3 })
         const changes = yield* remote.changes({ identity, storeId, startSequence: 1 })
         const subscription = yield* peer.next("RequestChanges")
-        const entries = makeEntries(5, 300)
+        const entries = makeEntries(5, { payload: 300 })
         for (let index = 0; index < 5; index++) peer.changes(subscription, [[index + 1, entries[index]!]])
         const stopped = yield* peer.next("StopChanges")
         assert.strictEqual(stopped.id, subscription.id)
@@ -132,7 +133,7 @@ describe("a subscription", () => {
       peer.refuse(yield* peer.next("RequestChanges"), "Unavailable")
       const again = yield* peer.next("RequestChanges")
       assert.strictEqual(again.startSequence, 4)
-      peer.changes(again, [[4, makeEntry("four")]])
+      peer.changes(again, [[4, makeEntry({ primaryKey: "four" })]])
       assert.deepStrictEqual(keysOf(yield* Queue.takeAll(changes)), ["four"])
     })
   )

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeEntries } from "@eventlog-server/testkit/schema"
 import { Effect, Random } from "effect"
 import { EventJournal } from "effect/eventlog"
 import type { Rejection } from "../../src/client/index.ts"
 import { type FeedEntry, memoryBackend } from "../../src/index.ts"
-import { captureLogs, connectRemote, makeEntries, makeIdentity, storeId, untilStatus } from "./fixtures.ts"
+import { captureLogs, connectRemote, makeIdentity, storeId, untilStatus } from "./fixtures.ts"
 import { type Line, openLine, readFeed, startServer, type TodoServer, type TodoServerOptions } from "./liveServer.ts"
 import { type Device, makeDisk, openDevice } from "./todos.ts"
 

@@ -1,5 +1,5 @@
 import { Cause, Context, Effect, Fiber, Layer, Logger, Queue, Redacted, type Scope } from "effect"
-import { EventJournal, EventLog, EventLogMessage, type EventLogRemote } from "effect/eventlog"
+import { EventLog, EventLogMessage, type EventLogRemote } from "effect/eventlog"
 import { Socket } from "effect/socket"
 import {
   type Client,
@@ -22,21 +22,6 @@ export const makeIdentity = (publicKey = "device"): EventLog.Identity["Service"]
   publicKey,
   privateKey: Redacted.make(Uint8Array.from({ length: 32 }, (_, index) => index + publicKey.length))
 })
-
-/** An entry whose payload has so many bytes. */
-export const makeEntry = (primaryKey = "key", payloadBytes = 8): EventJournal.Entry =>
-  new EventJournal.Entry(
-    {
-      id: EventJournal.makeEntryIdUnsafe(),
-      event: "TodoAdded",
-      primaryKey,
-      payload: new Uint8Array(payloadBytes).fill(7)
-    },
-    { disableChecks: true }
-  )
-
-export const makeEntries = (count: number, payloadBytes?: number): ReadonlyArray<EventJournal.Entry> =>
-  Array.from({ length: count }, (_, index) => makeEntry(`key-${index}`, payloadBytes))
 
 /** Starts an effect; the answer waits for its outcome. */
 export const background = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Effect.Effect<A, E>, never, R> =>

@@ -1,5 +1,6 @@
+import { openSockets } from "@eventlog-server/testkit/devices"
+import { type AddedTodos, addedSchema } from "@eventlog-server/testkit/schema"
 import { Effect, type Scope } from "effect"
-import { WebSocketServer } from "ws"
 import {
   allowAll,
   type CreateEventLogServerOptions,
@@ -8,17 +9,16 @@ import {
   type FeedEntry,
   memoryBackend
 } from "../../src/index.ts"
-import { schema, type Todos } from "./todos.ts"
 
-export type TodoServer = EventLogServer<typeof Todos>
-export type TodoServerOptions = Partial<CreateEventLogServerOptions<typeof Todos>>
+export type TodoServer = EventLogServer<typeof AddedTodos>
+export type TodoServerOptions = Partial<CreateEventLogServerOptions<typeof AddedTodos>>
 
 /** A real server; every device is enrolled into the store "family". It is closed with the scope. */
 export const startServer = (options: TodoServerOptions = {}): Effect.Effect<TodoServer, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() =>
       createEventLogServer({
-        schema,
+        schema: addedSchema,
         handlers: { TodoAdded: () => {} },
         backend: memoryBackend(),
         auth: allowAll,
@@ -42,40 +42,14 @@ export interface Line {
 /** A line that leads nowhere yet. It is taken down with the scope. */
 export const openLine: Effect.Effect<Line, never, Scope.Scope> = Effect.gen(function* () {
   let target: TodoServer | undefined
-  const sockets = yield* Effect.acquireRelease(
-    Effect.callback<WebSocketServer>((resume) => {
-      const sockets = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false })
-      sockets.once("listening", () => resume(Effect.succeed(sockets)))
-    }),
-    (sockets) =>
-      Effect.callback<void>((resume) => {
-        for (const socket of sockets.clients) socket.terminate()
-        sockets.close(() => resume(Effect.void))
-      })
+  const { count, cut, url } = yield* Effect.acquireRelease(
+    Effect.promise(() => openSockets(() => target)),
+    ({ close }) => Effect.promise(close)
   )
-  sockets.on("connection", (socket, request) => {
-    if (target === undefined) return socket.terminate()
-    const listener = target.connect(
-      {
-        send: (frame) => socket.send(frame),
-        bufferedBytes: () => socket.bufferedAmount,
-        close: (code, reason) => socket.close(code, reason)
-      },
-      { remoteAddress: undefined, headers: {}, principal: undefined },
-      request.url === "/rpc" ? "rpc" : "eventlog"
-    )
-    socket.on("message", (data: Buffer, isBinary) => listener.receive(isBinary ? new Uint8Array(data) : String(data)))
-    socket.on("close", () => listener.closed())
-    socket.on("error", () => {})
-  })
-  const cut = () => {
-    for (const socket of sockets.clients) socket.terminate()
-  }
-  const { port } = sockets.address() as { port: number }
   return {
-    url: `ws://127.0.0.1:${port}`,
+    url,
     cut,
-    connections: () => sockets.clients.size,
+    connections: count,
     lead: (server) => {
       target = server
     }

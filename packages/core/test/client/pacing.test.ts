@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeEntry } from "@eventlog-server/testkit/schema"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
@@ -16,7 +17,6 @@ import {
   encodeRequestUnencrypted,
   type ProtocolRequestUnencrypted
 } from "../../src/wire/index.ts"
-import { makeEntry } from "./fixtures.ts"
 import { remoteId } from "./scriptedServer.ts"
 
 describe("the wait before connecting again", () => {
@@ -66,7 +66,7 @@ describe("a backlog", () => {
       fc.property(entries, fc.integer({ min: 1, max: 10 }), (specs, maxBatchEntries) => {
         const limits = { ...announcedLimits(defaultLimits), maxBatchEntries, maxMessageBytes: 4_000 }
         const backlog = specs
-          .map(({ bytes, key }) => makeEntry(key, bytes))
+          .map(({ bytes, key }) => makeEntry({ primaryKey: key, payload: bytes }))
           .filter((entry) => refuseUnsendable(entry, limits) === undefined)
         const batches = splitBacklog(backlog, limits)
         assert.deepStrictEqual(batches.flat(), backlog)

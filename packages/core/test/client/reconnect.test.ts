@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeEntries, makeEntry } from "@eventlog-server/testkit/schema"
 import { Effect, Exit, Queue, Scope } from "effect"
 import { WebSocket } from "ws"
 import { ConnectionFailure, RemoteRetired } from "../../src/client/index.ts"
@@ -6,8 +7,6 @@ import {
   background,
   connectRemote,
   connectTo,
-  makeEntries,
-  makeEntry,
   makeIdentity,
   startClient,
   storeId,
@@ -35,8 +34,8 @@ describe("a connection that is cut", () => {
       const first = yield* peer.next("RequestChanges")
       assert.strictEqual(first.startSequence, 5)
       peer.changes(first, [
-        [5, makeEntry("five")],
-        [9, makeEntry("nine")]
+        [5, makeEntry({ primaryKey: "five" })],
+        [9, makeEntry({ primaryKey: "nine" })]
       ])
       assert.deepStrictEqual(
         (yield* Queue.takeAll(changes)).map(({ entry }) => entry.primaryKey),
@@ -46,8 +45,38 @@ describe("a connection that is cut", () => {
       const second = yield* cut(server, peer)
       const again = yield* second.next("RequestChanges")
       assert.strictEqual(again.startSequence, 10)
-      second.changes(again, [[10, makeEntry("ten")]])
+      second.changes(again, [[10, makeEntry({ primaryKey: "ten" })]])
       assert.strictEqual((yield* Queue.take(changes)).entry.primaryKey, "ten")
+    })
+  )
+
+  it.live("says what it received last, where that came live and not as a compaction's replacement", () =>
+    Effect.gen(function* () {
+      const { peer, remote, server } = yield* connectTo()
+      const changes = yield* remote.changes({ identity, storeId, startSequence: 1 })
+      const subscribed = ({ id = 0, publicKey }: { readonly id?: number; readonly publicKey: string }, head: number) =>
+        ({ _tag: "Subscribed", id, publicKey, head }) as const
+      const first = yield* peer.next("RequestChanges")
+      assert.strictEqual("lastEntryId" in first, false)
+      peer.send(subscribed(first, 5))
+      // Up to the head, an entry may stand for others.
+      peer.changes(first, [[5, makeEntry({ primaryKey: "five" })]])
+      yield* Queue.take(changes)
+
+      const second = yield* cut(server, peer)
+      const again = yield* second.next("RequestChanges")
+      assert.deepStrictEqual([again.startSequence, "lastEntryId" in again], [6, false])
+      second.send(subscribed(again, 5))
+      const last = makeEntry({ primaryKey: "seven" })
+      second.changes(again, [
+        [6, makeEntry({ primaryKey: "six" })],
+        [7, last]
+      ])
+      yield* Queue.takeN(changes, 2)
+
+      const third = yield* cut(server, second)
+      const { lastEntryId, startSequence } = yield* third.next("RequestChanges")
+      assert.deepStrictEqual([startSequence, lastEntryId], [8, last.id])
     })
   )
 

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeEntries, makeEntry } from "@eventlog-server/testkit/schema"
 import { Effect, Queue } from "effect"
 import { EventLogRemote } from "effect/eventlog"
 import { RemoteRefusal } from "../../src/client/index.ts"
 import { chunkBytes, encodeRequestUnencrypted } from "../../src/wire/index.ts"
-import { background, connectTo, makeEntries, makeEntry, makeIdentity, storeId } from "./fixtures.ts"
+import { background, connectTo, makeIdentity, storeId } from "./fixtures.ts"
 import { remoteId } from "./scriptedServer.ts"
 
 const identity = makeIdentity()
@@ -82,7 +83,7 @@ describe("the remote", () => {
       const { peer, remote } = yield* connectTo()
       const changes = yield* remote.changes({ identity, storeId, startSequence: 1 })
       const subscription = yield* peer.next("RequestChanges")
-      peer.changes(subscription, [[1, makeEntry("before")]])
+      peer.changes(subscription, [[1, makeEntry({ primaryKey: "before" })]])
       peer.refuse(subscription, "Refused")
       // What came before the refusal is still delivered.
       assert.strictEqual((yield* Queue.take(changes)).entry.primaryKey, "before")
@@ -94,7 +95,7 @@ describe("the remote", () => {
       const next = yield* peer.next("RequestChanges")
       assert.strictEqual(next.startSequence, 2)
       assert.notStrictEqual(next.id, subscription.id)
-      peer.changes(next, [[2, makeEntry("after")]])
+      peer.changes(next, [[2, makeEntry({ primaryKey: "after" })]])
       assert.strictEqual((yield* Queue.take(again)).entry.primaryKey, "after")
     })
   )
@@ -116,7 +117,7 @@ describe("the remote", () => {
   it.live("chunked unencrypted messages round-trip correctly", () =>
     Effect.gen(function* () {
       const { peer, remote } = yield* connectTo()
-      const big = makeEntry("big", 2 * chunkBytes + 1)
+      const big = makeEntry({ primaryKey: "big", payload: 2 * chunkBytes + 1 })
       big.payload.forEach((_, index) => {
         big.payload[index] = index % 251
       })
@@ -136,7 +137,7 @@ describe("the remote", () => {
   it.live("splits its messages at the frame size that the server announces", () =>
     Effect.gen(function* () {
       const { peer, remote } = yield* connectTo({}, { maxFrameBytes: 1000 })
-      const entry = makeEntry("k", 5000)
+      const entry = makeEntry({ primaryKey: "k", payload: 5000 })
       const writing = yield* background(remote.write({ identity, storeId, entries: [entry] }))
       const request = yield* peer.next("WriteEntries")
       assert.isTrue(peer.frames.length > 5 && peer.frames.every((frame) => frame.length <= 1000))

@@ -1,16 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeEntries, makeEntry } from "@eventlog-server/testkit/schema"
 import { Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { type ClientStatus, RemoteRefusal } from "../../src/client/index.ts"
-import {
-  background,
-  captureLogs,
-  makeEntries,
-  makeEntry,
-  makeIdentity,
-  startClient,
-  storeId,
-  untilStatus
-} from "./fixtures.ts"
+import { background, captureLogs, makeIdentity, startClient, storeId, untilStatus } from "./fixtures.ts"
 import { remoteId } from "./scriptedServer.ts"
 
 const identity = makeIdentity()

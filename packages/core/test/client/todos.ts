@@ -1,16 +1,8 @@
-import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
-import { EventGroup, EventJournal, EventLog } from "effect/eventlog"
+import { AddedTodos, addedSchema } from "@eventlog-server/testkit/schema"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { EventJournal, EventLog } from "effect/eventlog"
 import { type Client, EventLogClient, type EventLogClientOptions, generateIdentity } from "../../src/client/index.ts"
 import { quick } from "./fixtures.ts"
-
-/** The events of the tests. */
-export const Todos = EventGroup.empty.add({
-  tag: "TodoAdded",
-  primaryKey: (payload) => payload.id,
-  payload: Schema.Struct({ id: Schema.String, text: Schema.String })
-})
-
-export const schema = EventLog.schema(Todos)
 
 /** What a device keeps when its app is closed. */
 export interface Disk {
@@ -41,11 +33,11 @@ export const openDevice = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Device, never, Scope.Scope> {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const { identity, journal, todos } = disk ?? (yield* makeDisk)
-  const handlers = EventLog.group(Todos, (_) =>
+  const handlers = EventLog.group(AddedTodos, (_) =>
     _.handle("TodoAdded", ({ payload }) => Effect.sync(() => todos.set(payload.id, payload.text)))
   )
   const app = EventLogClient.layer({ ...quick, ...options }).pipe(
-    Layer.provideMerge(EventLog.layer(schema, handlers)),
+    Layer.provideMerge(EventLog.layer(addedSchema, handlers)),
     Layer.provide([Layer.succeed(EventJournal.EventJournal, journal), Layer.succeed(EventLog.Identity, identity)])
   )
   const context = yield* Layer.buildWithScope(app, scope)
@@ -53,7 +45,7 @@ export const openDevice = Effect.fnUntraced(function* (
   return {
     disk: { identity, journal, todos },
     client: Context.get(context, EventLogClient),
-    add: (id, text = id) => Effect.orDie(log.write({ schema, event: "TodoAdded", payload: { id, text } })),
+    add: (id, text = id) => Effect.orDie(log.write({ schema: addedSchema, event: "TodoAdded", payload: { id, text } })),
     entryIds: Effect.map(Effect.orDie(journal.entries), (entries) => entries.map((entry) => entry.idString)),
     close: Scope.close(scope, Exit.void)
   }

@@ -1,18 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { makeEntries, makeEntry } from "@eventlog-server/testkit/schema"
 import { Effect, Fiber } from "effect"
 import { EventJournal, type EventLogRemote } from "effect/eventlog"
 import { type Rejection, RemoteRefusal } from "../../src/client/index.ts"
 import { announcedLimits, defaultLimits } from "../../src/wire/index.ts"
-import {
-  background,
-  captureLogs,
-  connectRemote,
-  connectTo,
-  makeEntries,
-  makeEntry,
-  makeIdentity,
-  storeId
-} from "./fixtures.ts"
+import { background, captureLogs, connectRemote, connectTo, makeIdentity, storeId } from "./fixtures.ts"
 import { type Peer, remoteId, scriptedServer } from "./scriptedServer.ts"
 
 const identity = makeIdentity()
@@ -228,8 +220,8 @@ describe("the server's limits", () => {
         },
         { maxEntryBytes: 100 }
       )
-      const big = makeEntry("big", 101)
-      const small = makeEntry("small", 50)
+      const big = makeEntry({ primaryKey: "big", payload: 101 })
+      const small = makeEntry({ primaryKey: "small", payload: 50 })
       const writing = yield* background(remote.write({ identity, storeId, entries: [big, small] }))
       const request = yield* peer.next("WriteEntries")
       assert.deepStrictEqual(idsOf(request.entries), idsOf([small]))
@@ -243,8 +235,11 @@ describe("the server's limits", () => {
   )
 
   it.live.each<readonly [string, EventJournal.Entry]>([
-    ["primary key", makeEntry("€".repeat(7))],
-    ["event name", new EventJournal.Entry({ ...makeEntry("key"), event: "e".repeat(21) }, { disableChecks: true })]
+    ["primary key", makeEntry({ primaryKey: "€".repeat(7) })],
+    [
+      "event name",
+      new EventJournal.Entry({ ...makeEntry({ primaryKey: "key" }), event: "e".repeat(21) }, { disableChecks: true })
+    ]
   ])("an entry whose %s is too long is rejected here, and the others pass", ([, long]) =>
     Effect.gen(function* () {
       const rejections: Array<Rejection> = []
@@ -256,7 +251,7 @@ describe("the server's limits", () => {
         },
         { maxEventBytes: 20, maxPrimaryKeyBytes: 20 }
       )
-      const short = makeEntry("€€€€€€12")
+      const short = makeEntry({ primaryKey: "€€€€€€12" })
       const writing = yield* background(remote.write({ identity, storeId, entries: [long, short] }))
       const request = yield* peer.next("WriteEntries")
       assert.deepStrictEqual(idsOf(request.entries), idsOf([short]))
@@ -277,8 +272,8 @@ describe("the server's limits", () => {
           rejections.push(rejection)
         }
       })
-      const broken = makeEntry("half a \ud83d")
-      const whole = makeEntry("\ud83d\ude80")
+      const broken = makeEntry({ primaryKey: "half a \ud83d" })
+      const whole = makeEntry({ primaryKey: "\ud83d\ude80" })
       const writing = yield* background(remote.write({ identity, storeId, entries: [broken, whole] }))
       const request = yield* peer.next("WriteEntries")
       assert.deepStrictEqual(idsOf(request.entries), idsOf([whole]))
@@ -324,7 +319,9 @@ describe("the server's limits", () => {
     Effect.gen(function* () {
       const limits = { maxBatchEntries: 1, maxFrameBytes: 1_104, maxInboundFrames: 20 }
       const { peer, remote } = yield* connectTo({}, limits)
-      const writing = yield* background(remote.write({ identity, storeId, entries: makeEntries(5, 3_500) }))
+      const writing = yield* background(
+        remote.write({ identity, storeId, entries: makeEntries(5, { payload: 3_500 }) })
+      )
       assert.strictEqual(yield* writesSoFar(peer), 2)
       for (let batch = 0; batch < 5; batch++) peer.ack(yield* peer.next("WriteEntries"))
       yield* writing
@@ -363,7 +360,7 @@ describe("the server's limits", () => {
   it.live("no more bytes are under way than it holds", () =>
     Effect.gen(function* () {
       const { peer, remote } = yield* connectTo({}, { maxBatchEntries: 1, maxInboundBytes: 40_000 })
-      const entries = makeEntries(5, 8_000)
+      const entries = makeEntries(5, { payload: 8_000 })
       const writing = yield* background(remote.write({ identity, storeId, entries }))
       assert.strictEqual(yield* writesSoFar(peer), 2)
       for (const entry of entries) {

@@ -1,5 +1,5 @@
+import { makeRecord } from "@eventlog-server/testkit/schema"
 import { Context, Duration, Effect } from "effect"
-import { EventJournal } from "effect/eventlog"
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import type { FeedStore } from "../../src/backend/FeedStore.ts"
@@ -24,16 +24,9 @@ const event = fc.record({
 
 const makeFeeds = async (events: ReadonlyArray<{ tag: string; key: number; millis: number }>) => {
   const feeds = makeFeedStore(makeFeedState())
-  const records = events.map(({ key, millis, tag }, index) => ({
-    entry: new EventJournal.Entry({
-      id: EventJournal.makeEntryIdUnsafe({ msecs: millis }),
-      event: tag,
-      primaryKey: `key ${key}`,
-      payload: Uint8Array.of(index)
-    }),
-    author: null,
-    transportOnly: false
-  }))
+  const records = events.map(({ key, millis, tag }, index) =>
+    makeRecord({ msecs: millis, event: tag, primaryKey: `key ${key}`, payload: Uint8Array.of(index) })
+  )
   await Effect.runPromise(feeds.append(storeId, records))
   return feeds
 }
@@ -44,11 +37,13 @@ const project = async (store: FeedStore["Service"], head: number, compactor: Com
   compactors.add(compactor)
   const sent: Array<string> = []
   let read = 0
+  let looks = 0
   const counted: FeedStore["Service"] = {
     ...store,
     bucket: (...args) =>
       Effect.tap(store.bucket(...args), (found) =>
         Effect.sync(() => {
+          looks++
           read += found.flat().length
         })
       )
@@ -61,10 +56,11 @@ const project = async (store: FeedStore["Service"], head: number, compactor: Com
         page: { maxEntries: 3, maxBytes: 1_000 },
         bucket: { maxEntries: 50, maxBytes: maxBucketBytes },
         whole: { maxEntries: 50, maxBytes: 1_000_000 },
-        timeout: Duration.seconds(30)
+        timeout: Duration.seconds(30),
+        minBeginning: Number.POSITIVE_INFINITY
       },
       context: Context.empty(),
-      request: { storeId, from: 1, head, keepsSequencesWhole: false },
+      request: { storeId, from: 1, head, first: [], keepsSequencesWhole: false },
       groups: [{ events: [...tags], cutoff }],
       emit: (page) =>
         Effect.sync(() => {
@@ -72,7 +68,7 @@ const project = async (store: FeedStore["Service"], head: number, compactor: Com
         })
     }).run()
   )
-  return { sent, read }
+  return { sent, read, looks }
 }
 
 const compactorBy = (by: LastBy): Compactor => {
@@ -95,6 +91,24 @@ it.each(["id", "sequence"] as const)("sends the same by the last entries alone, 
     }),
     { numRuns: runs }
   )
+})
+
+it("reads the buckets of a page together, also where all of their entries are needed", async () => {
+  const pages = 20
+  const events = Array.from({ length: 6 * pages }, (_, index) => ({
+    tag: "Added",
+    // Each key once in the first half, and once more in the second.
+    key: index % (3 * pages),
+    millis: cutoff - 900 + index
+  }))
+  const feeds = await makeFeeds(events)
+  const compactor = { ...compactorBy("id"), needsOnlyLastBy: undefined }
+  const { looks, read } = await project(feeds, events.length, compactor)
+  expect(read).toBe(events.length)
+  // Buckets end on the pages of the second half, three on each.
+  expect(looks).toBe(pages)
+  // Where two entries of a bucket are all that may be held, each is read for itself.
+  expect((await project(feeds, events.length, compactor, 6)).looks).toBe(3 * pages)
 })
 
 it("falls back on all entries where the compactor fails on the last ones", async () => {

@@ -1,7 +1,6 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { heldNow } from "@eventlog-server/testkit/heap"
+import { makeRecord } from "@eventlog-server/testkit/schema"
 import { Context, Duration, Effect } from "effect"
-import { EventJournal } from "effect/eventlog"
 import { expect, it } from "vitest"
 import { StoreId } from "../../src/backend/StoreId.ts"
 import { Compactors } from "../../src/compaction/compactors.ts"
@@ -11,32 +10,17 @@ import { makeFeedStore } from "../../src/memory/feedStore.ts"
 import { makeFeedState } from "../../src/memory/MemoryState.ts"
 import { defaultLimits } from "../../src/wire/limits.ts"
 
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
-
 const MiB = 1024 * 1024
 
 /** MiB that can't be let go of. */
-const heldMiB = (): number => {
-  collect()
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return (arrayBuffers + heapUsed) / MiB
-}
+const heldMiB = (): number => heldNow() / MiB
 
 const storeId = StoreId.make("store")
 const keys = 64
 const { maxBucketBytes, maxBucketEntries, maxPageBytes, maxPageEntries } = defaultLimits
 
-const recordOf = (key: number, msecs: number, bytes: number) => ({
-  entry: new EventJournal.Entry({
-    id: EventJournal.makeEntryIdUnsafe({ msecs }),
-    event: "Set",
-    primaryKey: `key ${key}`,
-    payload: new Uint8Array(bytes)
-  }),
-  author: null,
-  transportOnly: false
-})
+const recordOf = (key: number, msecs: number, payload: number) =>
+  makeRecord({ msecs, event: "Set", primaryKey: `key ${key}`, payload })
 
 /** An entry of 1 MiB of each key, the last one by id, and then the small one that ends its bucket. */
 const makeFeeds = async () => {
@@ -77,10 +61,11 @@ it("holds few of the last entries of a page's buckets at a time", async () => {
       page,
       bucket: { maxEntries: maxBucketEntries, maxBytes: maxBucketBytes },
       whole: page,
-      timeout: Duration.seconds(30)
+      timeout: Duration.seconds(30),
+      minBeginning: Number.POSITIVE_INFINITY
     },
     context: Context.empty(),
-    request: { storeId, from: keys + 1, head: 2 * keys, keepsSequencesWhole: false },
+    request: { storeId, from: keys + 1, head: 2 * keys, first: [], keepsSequencesWhole: false },
     groups: [{ events: ["Set"], cutoff: 3_000 }],
     emit: ({ entries }) =>
       Effect.sync(() => {

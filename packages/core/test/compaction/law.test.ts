@@ -1,7 +1,8 @@
 import { Effect, Schema } from "effect"
 import { EventGroup } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
-import { type AppliedEvent, checkCompactionLaw, keepLast } from "../../src/index.ts"
+import type { AppliedEvent } from "../../src/compaction/law.ts"
+import { checkCompactionLaw, keepLast } from "../../src/index.ts"
 
 const id = Schema.String
 const Counters = EventGroup.empty
@@ -15,6 +16,10 @@ const Counters = EventGroup.empty
     primaryKey: ({ id }) => id,
     payload: Schema.Struct({ id, by: Schema.Number })
   })
+
+const Named = EventGroup.empty
+  .add({ tag: "Renamed", primaryKey: ({ id }) => id, payload: Schema.Struct({ id, name: Schema.String }) })
+  .add({ tag: "Removed", primaryKey: ({ id }) => id, payload: Schema.Struct({ id }) })
 
 type Counter = { readonly name: string; readonly count: number }
 type Applied = AppliedEvent<(typeof Counters)["events"][string]>
@@ -43,6 +48,29 @@ describe("checkCompactionLaw", () => {
     const lawful = { ...base, apply: latestWins, compact: keepLast({ by: "sequence" }) }
     await checkCompactionLaw({ ...lawful, holds: "prefix" })
     await expect(checkCompactionLaw(lawful)).rejects.toMatchObject({ _tag: "CompactionLawError" })
+  })
+
+  it("accepts keepLast that keeps nothing of a key beside its removal", async () => {
+    const events = [...renames, { _tag: "Removed" as const, payload: { id: "x" } }]
+    const named = { group: Named, events, compact: keepLast({ removedBy: "Removed" }) }
+    /** A removal is remembered, and wins over what was written before it. */
+    await checkCompactionLaw({
+      ...named,
+      initial: { name: "", namedAt: "", removedAt: "" },
+      apply: (state, { _tag, conflicts, entry: { idString }, payload }) => {
+        if (conflicts.length > 0 || idString < state.removedAt) return state
+        if (_tag === "Renamed") return { ...state, name: payload.name, namedAt: idString }
+        return state.namedAt > idString
+          ? { ...state, removedAt: idString }
+          : { name: "", namedAt: "", removedAt: idString }
+      }
+    })
+    const forgetful = checkCompactionLaw({
+      ...named,
+      initial: "",
+      apply: (name, event) => (event.conflicts.length > 0 ? name : event._tag === "Renamed" ? event.payload.name : "")
+    })
+    await expect(forgetful).rejects.toMatchObject({ _tag: "CompactionLawError" })
   })
 
   it("rejects keepLast for events that add up, with a history that shows it", async () => {

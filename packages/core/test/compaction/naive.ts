@@ -30,7 +30,9 @@ export const naiveHistory = (options: {
     options.deploy.some(({ events }) => group.events.every((event) => events.includes(event)))
   return numbered.slice(options.from - 1).flatMap((it): ReadonlyArray<Sent> => {
     const group = options.groups.find(({ events }) => events.includes(it.entry.event))
-    const eligible = group === undefined ? [] : eligibleWith(it, group)
+    // A device that begins was promised nothing that comes of a compactor which is gone.
+    const isInForce = group !== undefined && (options.from > 1 || isCovered(group))
+    const eligible = isInForce ? eligibleWith(it, group) : []
     if (group === undefined || !eligible.includes(it)) return [[it.sequence, it.entry.idString]]
     if (eligible[eligible.length - 1] !== it) return []
     return outputsOf(eligible, isCovered(group), it.sequence)

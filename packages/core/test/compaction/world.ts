@@ -1,8 +1,10 @@
+import { makeEntry } from "@eventlog-server/testkit/schema"
 import { Clock, Context, Duration, Effect } from "effect"
-import { EventJournal } from "effect/eventlog"
+import type { EventJournal } from "effect/eventlog"
 import type { FeedEntry } from "../../src/backend/FeedStore.ts"
 import { StoreId } from "../../src/backend/StoreId.ts"
 import type { CompactionGroup } from "../../src/backend/StoreProgress.ts"
+import { inForce } from "../../src/compaction/compaction.ts"
 import { Compactors } from "../../src/compaction/compactors.ts"
 import { keepLast } from "../../src/compaction/keepLast.ts"
 import { Projection } from "../../src/compaction/projection.ts"
@@ -42,7 +44,7 @@ export class World {
   now = 10_000 * minute
   private readonly feeds = makeFeedState()
   private readonly store = makeFeedStore(this.feeds)
-  private readonly progress = makeStoreProgress(makeProgressState(this.feeds.erased))
+  private readonly progress = makeStoreProgress(makeProgressState(this.feeds.erased), this.feeds)
   private readonly deployed: Record<Node, Deploy> = [[], []]
   private written = 0
 
@@ -56,12 +58,8 @@ export class World {
 
   /** An entry that a device made so many minutes ago. */
   makeEntry(tag: string, primaryKey: string, minutesAgo: number): Entry {
-    return new EventJournal.Entry({
-      id: EventJournal.makeEntryIdUnsafe({ msecs: this.now - minutesAgo * minute }),
-      event: tag,
-      primaryKey,
-      payload: Uint8Array.of(this.written++ & 0xff)
-    })
+    const payload = Uint8Array.of(this.written++ & 0xff)
+    return makeEntry({ msecs: this.now - minutesAgo * minute, event: tag, primaryKey, payload })
   }
 
   append(entries: ReadonlyArray<Entry>): Effect.Effect<void> {
@@ -97,18 +95,20 @@ export class World {
     return Effect.gen(function* () {
       const messages: Array<Message> = []
       const dropped = new Map<string, ReadonlyArray<string>>()
+      const compactors = self.compactors(node, dropped)
       yield* new Projection({
         store: self.store,
-        compactors: self.compactors(node, dropped),
+        compactors,
         limits: {
           page: { maxEntries: pageEntries, maxBytes: unlimited },
           bucket: { maxEntries: bucketEntries, maxBytes: unlimited },
           whole: { maxEntries: unlimited, maxBytes: unlimited },
-          timeout: Duration.seconds(30)
+          timeout: Duration.seconds(30),
+          minBeginning: Number.POSITIVE_INFINITY
         },
         context: Context.empty(),
-        request: { storeId, from, head: self.feed.length, keepsSequencesWhole: false },
-        groups: yield* self.groups(node),
+        request: { storeId, from, head: self.feed.length, first: [], keepsSequencesWhole: false },
+        groups: inForce(yield* self.groups(node), compactors, from),
         emit: (page) =>
           Effect.andThen(
             Effect.sync(() => void messages.push(messageOf(page, dropped))),

@@ -1,5 +1,5 @@
 import { describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Fiber, Layer, References } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, References } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { EventLogServerAuth, EventLogServerAuthError } from "../../src/backend/EventLogServerAuth.ts"
@@ -67,6 +67,39 @@ describe("access to a store", () => {
       expect(yield* access.read("A")).toBe(storeId)
       expect(yield* access.write("A", [])).toBe(storeId)
       expect(asked).toEqual(["read", "resolve", "write 0", "resolve"])
+    })
+  )
+
+  it.effect("is there when the call returns where nobody has to be waited for", () =>
+    Effect.gen(function* () {
+      const { access, registry } = yield* makeScene({ authorizeWrite: () => Effect.sync(() => {}) })
+      yield* registry.assign({ publicKey: "A", storeId })
+      expect(access.writeAtOnce("A", [], Effect.runFork)).toEqual(Exit.succeed(storeId))
+    })
+  )
+
+  it.effect("is asked for once, in the fibers that the caller names, where somebody has to be", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const { access, registry } = yield* makeScene({
+        authorizeWrite: () =>
+          Effect.andThen(
+            Effect.sleep(1),
+            Effect.map(CurrentConnection, () => asked++)
+          )
+      })
+      yield* registry.assign({ publicKey: "A", storeId })
+      const begun: Array<Fiber.Fiber<unknown, unknown>> = []
+      const run = Effect.runForkWith(yield* Effect.context<never>())
+      const answer = access.writeAtOnce("A", [], (effect) => {
+        const fiber = run(effect)
+        begun.push(fiber)
+        return fiber
+      })
+      expect([Exit.isExit(answer), begun.length]).toEqual([false, 1])
+      const waiting = yield* Effect.forkChild(answer, { startImmediately: true })
+      yield* TestClock.adjust(1)
+      expect([yield* Fiber.join(waiting), asked, begun.length]).toEqual([storeId, 1, 2])
     })
   )
 
@@ -169,7 +202,7 @@ describe("proving a key", () => {
       const { access, registry } = yield* makeScene({ authorizeIdentity: () => Effect.fail(refused) })
       yield* registry.assign({ publicKey: "A", storeId })
       expect(yield* Effect.flip(access.prove(claim))).toBe(refused)
-      expect(yield* registry.list(undefined, 1)).toMatchObject([{ signingPublicKey: undefined }])
+      expect(yield* registry.list({ limit: 1 })).toMatchObject([{ signingPublicKey: undefined }])
     })
   )
 
@@ -178,7 +211,7 @@ describe("proving a key", () => {
       const [closed, picky] = [yield* makeScene(), yield* makeScene({ enroll: () => Effect.fail(refused) })]
       expect(yield* Effect.flip(closed.access.prove(claim))).toMatchObject({ reason: "NotMapped" })
       expect(yield* Effect.flip(picky.access.prove(claim))).toBe(refused)
-      for (const { registry } of [closed, picky]) expect(yield* registry.list(undefined, 1)).toEqual([])
+      for (const { registry } of [closed, picky]) expect(yield* registry.list({ limit: 1 })).toEqual([])
     })
   )
 
@@ -186,7 +219,7 @@ describe("proving a key", () => {
     Effect.gen(function* () {
       const { access, registry } = yield* makeScene({ enroll: () => Effect.succeed(storeId) })
       yield* access.prove(claim)
-      expect(yield* registry.list(undefined, 1)).toEqual([{ ...claim, storeId }])
+      expect(yield* registry.list({ limit: 1 })).toEqual([{ ...claim, storeId }])
     })
   )
 
@@ -235,7 +268,7 @@ describe("proving a key", () => {
         enroll: (mapping) => Effect.andThen(registry.assign({ publicKey: "A", storeId }), registry.enroll(mapping))
       }))
       yield* access.prove(claim)
-      expect(yield* registry.list(undefined, 1)).toEqual([{ ...claim, storeId }])
+      expect(yield* registry.list({ limit: 1 })).toEqual([{ ...claim, storeId }])
     })
   )
 })

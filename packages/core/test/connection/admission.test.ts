@@ -1,12 +1,12 @@
 import { describe, it } from "@effect/vitest"
+import { todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import type { RefusalStatus } from "../../src/connection/connections.ts"
 import type { Admit } from "../../src/server/admit.ts"
 import { refuse } from "../../src/server/asyncAuth.ts"
-import { makeSigningKey } from "../server/device.ts"
-import { todoAdded } from "../server/todos.ts"
 import { makeScene } from "./harness.ts"
 
 const tooMany = [{ code: 1013 }]

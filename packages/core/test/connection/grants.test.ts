@@ -1,23 +1,30 @@
 import { describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { makeSigningKey, type SigningKey, signProof } from "@eventlog-server/testkit/signing"
+import { Deferred, Effect, Exit, Fiber } from "effect"
 import { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
 import { EventLogServerAuthError } from "../../src/backend/EventLogServerAuth.ts"
+import { StoreId } from "../../src/backend/StoreId.ts"
 import type { Access, AccessError } from "../../src/connection/access.ts"
 import { challengeMillis } from "../../src/connection/Challenge.ts"
 import { Grants } from "../../src/connection/Grants.ts"
 import { Subscriptions } from "../../src/connection/Subscriptions.ts"
 import { RequestError } from "../../src/wire/errors.ts"
 import { defaultLimits, type Limits } from "../../src/wire/limits.ts"
-import { makeSigningKey, type SigningKey, signProof } from "../server/device.ts"
 
 const remoteId = EventJournal.makeRemoteIdUnsafe()
 const key = makeSigningKey()
 
 /** The grants of a connection with a clock that the test sets, and access that says what the test has it say. */
 const makeScene = (
-  options: { readonly limits?: Partial<Limits>; readonly access?: Effect.Effect<void, AccessError> } = {}
+  options: {
+    readonly limits?: Partial<Limits>
+    readonly access?: Effect.Effect<void, AccessError>
+    /** What may be written is asked of it. */
+    readonly writing?: Effect.Effect<StoreId, AccessError>
+  } = {}
 ) => {
+  const submitted: Array<StoreId> = []
   let asked = 0
   let now = 0
   const trust: Array<boolean> = []
@@ -29,7 +36,8 @@ const makeScene = (
       }),
     isStillBound: () => Effect.succeed(true),
     read: () => Effect.die("unused"),
-    write: () => Effect.die("unused")
+    write: () => Effect.die("unused"),
+    writeAtOnce: () => options.writing ?? Effect.die("unused")
   }
   const subscriptions = new Subscriptions({
     begin: () => {
@@ -44,15 +52,17 @@ const makeScene = (
     remoteId,
     limits: { ...defaultLimits, ...options.limits },
     now: () => now,
-    submit: () => {},
-    room: Effect.void,
+    submit: ({ storeId }) => void submitted.push(storeId),
+    room: () => Effect.void,
+    run: Effect.runFork,
     feed: { open: () => Effect.die("unused"), activeStores: () => 0 },
     onTrust: (isTrusted) => void trust.push(isTrusted)
   })
   const sign = (challenge: Uint8Array, publicKey = "A", by: SigningKey = key) =>
-    Effect.promise(() => signProof({ remoteId, challenge, publicKey, key: by }))
+    Effect.sync(() => signProof({ remoteId, challenge, publicKey, key: by }))
   return {
     grants,
+    submitted,
     challenge: grants.challenge!,
     trust,
     sign,
@@ -151,9 +161,7 @@ describe("a proof", () => {
       const { challenge, grants } = makeScene()
       const bytes = yield* challenge.issue(0)
       const elsewhere = EventJournal.makeRemoteIdUnsafe()
-      const proof = yield* Effect.promise(() =>
-        signProof({ remoteId: elsewhere, challenge: bytes, publicKey: "A", key })
-      )
+      const proof = signProof({ remoteId: elsewhere, challenge: bytes, publicKey: "A", key })
       expect(yield* Effect.flip(grants.prove(proof))).toMatchObject(badProof)
     })
   )
@@ -206,6 +214,39 @@ describe("a proof", () => {
         expect(grants.isTrusted).toBe(true)
       })
   )
+})
+
+describe("a write", () => {
+  const storeId = StoreId.make("store")
+  const write = { publicKey: "A", entries: [], begun: () => {}, complete: () => {} }
+
+  it.effect("is queued when the call returns where nothing has to be waited for", () =>
+    Effect.gen(function* () {
+      const { grants, prove, submitted } = makeScene({ writing: Exit.succeed(storeId) })
+      yield* prove("A")
+      expect(grants.write(write)).toEqual(Exit.void)
+      expect(submitted).toEqual([storeId])
+    })
+  )
+
+  it.effect("is queued when it may be, where somebody has to be asked", () =>
+    Effect.gen(function* () {
+      const allowed = yield* Deferred.make<StoreId>()
+      const { grants, prove, submitted } = makeScene({ writing: Deferred.await(allowed) })
+      yield* prove("A")
+      const waiting = yield* Effect.forkChild(grants.write(write), { startImmediately: true })
+      expect(submitted).toEqual([])
+      yield* Deferred.succeed(allowed, storeId)
+      yield* Fiber.join(waiting)
+      expect(submitted).toEqual([storeId])
+    })
+  )
+
+  it("is refused when the call returns where the key is not proved", () => {
+    const { grants, submitted } = makeScene({ writing: Exit.succeed(storeId) })
+    expect(grants.write(write)).toMatchObject({ _tag: "Failure" })
+    expect(submitted).toEqual([])
+  })
 })
 
 describe("proofs that fail", () => {

@@ -1,4 +1,6 @@
 import { describe, it } from "@effect/vitest"
+import type { Wire } from "@eventlog-server/testkit/devices"
+import { todosAdded } from "@eventlog-server/testkit/schema"
 import { Deferred, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { Packr } from "msgpackr"
@@ -7,8 +9,6 @@ import { EventLogServerAuthError } from "../../src/backend/EventLogServerAuth.ts
 import { StorageError } from "../../src/backend/StorageError.ts"
 import { splitMessage } from "../../src/wire/chunks.ts"
 import { encodeRequestUnencrypted } from "../../src/wire/codec.ts"
-import type { Wire } from "../protocols/eventlog/wire.ts"
-import { todosAdded } from "../server/todos.ts"
 import { makeScene, type SceneOptions } from "./harness.ts"
 
 const away = new StorageError({ operation: "FeedStore.append", retryable: true, cause: "away" })

@@ -1,10 +1,10 @@
 import { describe, it } from "@effect/vitest"
+import type { Wire } from "@eventlog-server/testkit/devices"
+import { todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { Effect } from "effect"
 import { expect } from "vitest"
-import type { Wire } from "../protocols/eventlog/wire.ts"
-import { makeSigningKey } from "../server/device.ts"
 import { countHeld } from "../server/garbage.ts"
-import { todoAdded } from "../server/todos.ts"
 import { makeScene, type Scene } from "./harness.ts"
 
 const count = 20

@@ -1,11 +1,11 @@
 import { describe, it } from "@effect/vitest"
+import { todosAdded } from "@eventlog-server/testkit/schema"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { Outflow } from "../../src/connection/Outflow.ts"
 import type { Transport } from "../../src/connection/Transport.ts"
 import { frameCost } from "../../src/wire/limits.ts"
-import { todosAdded } from "../server/todos.ts"
 import { makeScene as makeServer } from "./harness.ts"
 
 const limits = { outboundHighWaterBytes: 1_000 }

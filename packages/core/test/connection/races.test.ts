@@ -1,11 +1,11 @@
 import { describe, it } from "@effect/vitest"
+import { todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { Deferred, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { bytesEqual } from "../../src/connection/access.ts"
 import { CurrentConnection } from "../../src/connection/CurrentConnection.ts"
-import { makeSigningKey } from "../server/device.ts"
-import { todoAdded } from "../server/todos.ts"
 import { makeScene, storeId } from "./harness.ts"
 
 /** Something that begins to wait when it is asked, until the test lets it go on. */

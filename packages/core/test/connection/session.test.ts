@@ -1,4 +1,6 @@
 import { describe, it } from "@effect/vitest"
+import { todoAdded, todosAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { Clock, Deferred, Effect, Fiber, References } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
@@ -7,8 +9,6 @@ import { StorageError } from "../../src/backend/StorageError.ts"
 import { StoreId } from "../../src/backend/StoreId.ts"
 import { CurrentConnection } from "../../src/connection/CurrentConnection.ts"
 import { encodeRequestUnencrypted } from "../../src/wire/codec.ts"
-import { makeSigningKey } from "../server/device.ts"
-import { todoAdded, todosAdded } from "../server/todos.ts"
 import { makeScene, storeId } from "./harness.ts"
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
@@ -129,8 +129,8 @@ describe("a connection", () => {
 
   it.effect("is closed with 1013 when it can't be greeted", () =>
     Effect.gen(function* () {
-      const away = new StorageError({ operation: "FeedStore.id", retryable: true, cause: "away" })
-      const scene = yield* makeScene({ wrapStore: () => ({ id: Effect.fail(away) }) })
+      const away = new StorageError({ operation: "FeedAdmin.id", retryable: true, cause: "away" })
+      const scene = yield* makeScene({ wrapAdmin: () => ({ id: Effect.fail(away) }) })
       const wire = scene.connect()
       expect(wire.closes).toMatchObject([{ code: 1013 }])
       expect(wire.received).toEqual([])
@@ -141,7 +141,7 @@ describe("a connection", () => {
     Effect.gen(function* () {
       const gate = Deferred.makeUnsafe<void>()
       const scene = yield* makeScene({
-        wrapStore: (store) => ({ id: Effect.andThen(Deferred.await(gate), store.id) })
+        wrapAdmin: (admin) => ({ id: Effect.andThen(Deferred.await(gate), admin.id) })
       })
       const wire = scene.connect()
       wire.write([todoAdded("a")])

@@ -1,8 +1,19 @@
 import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import type { FeedStore } from "../../src/backend/FeedStore.ts"
-import { makeScene, RecordingSink, range, record, type Scene, settle, storeId, subscribe } from "./harness.ts"
+import {
+  makeScene,
+  RecordingSink,
+  range,
+  record,
+  type Scene,
+  settle,
+  settleLater,
+  storeId,
+  subscribe
+} from "./harness.ts"
 
 const sinks = 3
 const runs = process.env.EVENTLOG_TEST_LONG === undefined ? 40 : 3_000
@@ -11,6 +22,7 @@ type Step =
   | { readonly do: "append"; readonly sizes: ReadonlyArray<number> }
   | { readonly do: "subscribe" | "leave" | "fill" | "drain"; readonly who: number }
   | { readonly do: "settle" }
+  | { readonly do: "pass" }
 
 const who = fc.nat(sinks - 1)
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -29,7 +41,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       who
     })
   },
-  { weight: 3, arbitrary: fc.constant({ do: "settle" as const }) }
+  { weight: 3, arbitrary: fc.constantFrom({ do: "settle" as const }, { do: "pass" as const }) }
 )
 
 /** A sink and its subscription, which goes on where the last one ended. */
@@ -50,6 +62,7 @@ class Follower {
 
 const perform = (scene: Scene, followers: ReadonlyArray<Follower>, step: Step) => {
   if (step.do === "settle") return settle
+  if (step.do === "pass") return settleLater
   if (step.do === "append") return scene.store.append(storeId, step.sizes.map(record))
   const follower = followers[step.who]!
   if (step.do === "subscribe") return follower.subscribe(scene)
@@ -65,7 +78,9 @@ const verify = Effect.fnUntraced(function* (scene: Scene, followers: ReadonlyArr
   yield* Effect.forEach(followers, (follower) => follower.subscribe(scene))
   const { head } = yield* scene.store.read(storeId, 1, { maxEntries: 1, maxBytes: 1 })
   // As long as it takes; one that misses an entry never gets there.
-  for (let turn = 0; turn < 50 && followers.some(({ sink }) => sink.sequences.length < head); turn++) yield* settle
+  for (let turn = 0; turn < 50 && followers.some(({ sink }) => sink.sequences.length < head); turn++) {
+    yield* settleLater
+  }
   for (const { sink } of followers) expect(sink.sequences).toEqual(range(1, head))
   yield* Effect.forEach(followers, ({ leave }) => leave)
   yield* settle
@@ -81,15 +96,19 @@ const yielding = (store: FeedStore["Service"]): Partial<FeedStore["Service"]> =>
     )
 })
 
-const play = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>, isYielding: boolean) {
-  const scene = yield* makeScene({}, isYielding ? yielding : undefined)
-  const followers = Array.from({ length: sinks }, () => new Follower())
-  for (const step of steps) {
-    yield* perform(scene, followers, step)
-    followers.forEach(inOrder)
-  }
-  yield* verify(scene, followers)
-}, Effect.scoped)
+const play = Effect.fnUntraced(
+  function* (steps: ReadonlyArray<Step>, isYielding: boolean) {
+    const scene = yield* makeScene({}, isYielding ? yielding : undefined)
+    const followers = Array.from({ length: sinks }, () => new Follower())
+    for (const step of steps) {
+      yield* perform(scene, followers, step)
+      followers.forEach(inOrder)
+    }
+    yield* verify(scene, followers)
+  },
+  Effect.scoped,
+  Effect.provide(TestClock.layer())
+)
 
 it("every sink gets every entry once and in order, whatever appends, full sinks and cuts do", () =>
   fc.assert(

@@ -1,9 +1,12 @@
+import { makeRecord } from "@eventlog-server/testkit/schema"
 import { Context, Effect, Exit, Fiber, Latch, Layer, Scope } from "effect"
-import { EventJournal } from "effect/eventlog"
+import { TestClock } from "effect/testing"
 import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
-import { type FeedRecord, FeedStore, type PageLimits } from "../../src/backend/FeedStore.ts"
+import { FeedStore, type PageLimits } from "../../src/backend/FeedStore.ts"
 import { StoreId } from "../../src/backend/StoreId.ts"
+import { layerContinuity } from "../../src/continuity/continuity.ts"
 import { Feed, layerFeed } from "../../src/feed/feed.ts"
+import { pauseMillis } from "../../src/feed/News.ts"
 import type { Page } from "../../src/feed/page.ts"
 import type { Sink } from "../../src/feed/sink.ts"
 import { layerOf, makeMemoryState } from "../../src/memory/backend.ts"
@@ -13,16 +16,7 @@ export const storeId = StoreId.make("store")
 type Members = FeedStore["Service"]
 
 /** A record with a payload of so many bytes. */
-export const record = (bytes = 8): FeedRecord => ({
-  entry: new EventJournal.Entry(
-    { id: EventJournal.makeEntryIdUnsafe(), event: "E", primaryKey: "k", payload: new Uint8Array(bytes) },
-    { disableChecks: true }
-  ),
-  author: "device",
-  transportOnly: false
-})
-
-export const records = (count: number): ReadonlyArray<FeedRecord> => Array.from({ length: count }, () => record())
+export const record = (payload = 8) => makeRecord({ event: "E", primaryKey: "k", payload, author: "device" })
 
 export const range = (from: number, to: number): ReadonlyArray<number> =>
   Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index)
@@ -37,15 +31,29 @@ export const makeScene = Effect.fnUntraced(function* (
   const store = Context.get(services, FeedStore)
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
   const layer = layerFeed({ maxEntries: 4, maxBytes: 1024, ...limits }).pipe(
-    Layer.provide(Layer.succeed(FeedStore, { ...store, ...wrap(store) }))
+    Layer.provideMerge(layerContinuity(() => {})),
+    Layer.provide(Layer.succeedContext(Context.add(services, FeedStore, { ...store, ...wrap(store) })))
   )
+  const built = yield* Layer.buildWithScope(layer, scope)
+  const guarded = Context.get(built, FeedStore)
   return {
     store,
     admin: Context.get(services, FeedAdmin),
-    feed: Context.get(yield* Layer.buildWithScope(layer, scope), Feed),
-    append: (count: number) => store.append(storeId, records(count)),
+    feed: Context.get(built, Feed),
+    /** Appends as this node does, which knows its own entries then. */
+    commit: (count: number) =>
+      guarded.append(
+        storeId,
+        range(1, count).map(() => record())
+      ),
+    append: (count: number) =>
+      store.append(
+        storeId,
+        range(1, count).map(() => record())
+      ),
+    state,
     /** How many tails listen to the store. */
-    listeners: () => state.feeds.listeners.get(storeId)?.size ?? 0,
+    listeners: () => state.feeds.listeners.count(storeId),
     close: Scope.close(scope, Exit.void)
   }
 })
@@ -86,5 +94,11 @@ export const subscribe = Effect.fnUntraced(function* (scene: Scene, sink: Sink, 
 
 /** Lets every fiber go on until all of them wait. */
 export const settle: Effect.Effect<void> = Effect.repeat(Effect.yieldNow, { times: 50 })
+
+/** The same, once the pause of a feed that has grown is over. */
+export const settleLater: Effect.Effect<void> = Effect.andThen(
+  settle,
+  Effect.andThen(TestClock.adjust(pauseMillis), settle)
+)
 
 export const interrupt = Fiber.interrupt

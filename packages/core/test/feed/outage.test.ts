@@ -62,9 +62,7 @@ describe("while the backend is away", () => {
       let listened = 0
       const scene = yield* makeScene({}, (store) => ({
         wakeups: (storeId) =>
-          Stream.suspend(() =>
-            listened++ === 0 ? Stream.concat(Stream.succeed(undefined), ending) : store.wakeups(storeId)
-          )
+          Stream.suspend(() => (listened++ === 0 ? Stream.concat(Stream.succeed({}), ending) : store.wakeups(storeId)))
       }))
       const sink = new RecordingSink()
       yield* subscribe(scene, sink)

@@ -2,7 +2,17 @@ import { describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { expect } from "vitest"
 import { StoreErasedError } from "../../src/backend/StorageError.ts"
-import { interrupt, makeScene, RecordingSink, range, record, settle, storeId, subscribe } from "./harness.ts"
+import {
+  interrupt,
+  makeScene,
+  RecordingSink,
+  range,
+  record,
+  settle,
+  settleLater,
+  storeId,
+  subscribe
+} from "./harness.ts"
 
 describe("a subscription", () => {
   it.effect("pages through history, says that it caught up, then rides the tail", () =>
@@ -41,10 +51,10 @@ describe("a subscription", () => {
       yield* subscribe(scene, quick)
       yield* settle
       yield* scene.append(3)
-      yield* settle
+      yield* settleLater
       slow.fill()
       for (let commit = 0; commit < 19; commit++) yield* scene.append(3)
-      yield* settle
+      yield* settleLater
       expect(quick.sequences).toEqual(range(1, 60))
       expect(slow.sequences).toEqual([1, 2, 3])
       slow.drain()
@@ -97,7 +107,7 @@ describe("a subscription", () => {
       yield* subscribe(scene, behind)
       yield* settle
       for (let entry = 0; entry < count; entry++)
-        yield* Effect.andThen(scene.store.append(storeId, [record(bytes)]), settle)
+        yield* Effect.andThen(scene.store.append(storeId, [record(bytes)]), settleLater)
       reads = 0
       behind.drain()
       yield* settle
@@ -210,7 +220,7 @@ describe("a subscription", () => {
       yield* subscribe(scene, sound)
       yield* settle
       yield* scene.append(2)
-      yield* settle
+      yield* settleLater
       expect(sound.sequences).toEqual([1, 2])
       const exit = yield* Fiber.await(fiber)
       expect(Exit.isFailure(exit) && Cause.squash(exit.cause)).toBe(bug)

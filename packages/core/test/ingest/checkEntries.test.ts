@@ -1,4 +1,5 @@
-import { EventJournal } from "effect/eventlog"
+import { type EntryFields, makeEntry } from "@eventlog-server/testkit/schema"
+import type { EventJournal } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
 import { checkEntries, isReplacement } from "../../src/ingest/checkEntries.ts"
 import { defaultLimits, type Limits } from "../../src/wire/limits.ts"
@@ -6,26 +7,12 @@ import { defaultLimits, type Limits } from "../../src/wire/limits.ts"
 const now = Date.UTC(2026, 0, 1)
 const hour = 60 * 60 * 1000
 
-type Fields = { readonly event?: string; readonly primaryKey?: string; readonly payload?: Uint8Array }
-
-const entry = (fields: Fields = {}, msecs = now): EventJournal.Entry =>
-  new EventJournal.Entry(
-    {
-      id: EventJournal.makeEntryIdUnsafe({ msecs }),
-      event: "Added",
-      primaryKey: "a",
-      payload: new Uint8Array(10),
-      ...fields
-    },
-    { disableChecks: true }
-  )
+const entry = (fields: EntryFields = {}, msecs = now): EventJournal.Entry =>
+  makeEntry({ msecs, event: "Added", primaryKey: "a", payload: 10, ...fields })
 
 const withId = (change: (id: Uint8Array) => Uint8Array): EventJournal.Entry => {
   const made = entry()
-  return new EventJournal.Entry(
-    { ...made, id: change(Uint8Array.from(made.id)) as EventJournal.EntryId },
-    { disableChecks: true }
-  )
+  return makeEntry({ ...made, id: change(Uint8Array.from(made.id)) as EventJournal.EntryId })
 }
 
 const withByte = (at: number, byte: number) =>

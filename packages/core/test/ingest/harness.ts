@@ -1,5 +1,6 @@
+import { makeEntry } from "@eventlog-server/testkit/schema"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
-import { EventJournal } from "effect/eventlog"
+import type { EventJournal } from "effect/eventlog"
 import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
 import { FeedStore } from "../../src/backend/FeedStore.ts"
 import { StoreId } from "../../src/backend/StoreId.ts"
@@ -13,11 +14,8 @@ export const storeId = StoreId.make("store")
 type Members = FeedStore["Service"]
 
 /** An entry whose primary key says which it is, with a payload of so many bytes. */
-export const entry = (primaryKey = "k", bytes = 0): EventJournal.Entry =>
-  new EventJournal.Entry(
-    { id: EventJournal.makeEntryIdUnsafe(), event: "E", primaryKey, payload: new Uint8Array(bytes) },
-    { disableChecks: true }
-  )
+export const entry = (primaryKey = "k", payload = 0): EventJournal.Entry =>
+  makeEntry({ event: "E", primaryKey, payload })
 
 /** What became of a submitted write. */
 export class Outcome {

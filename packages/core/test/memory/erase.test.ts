@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { Duration, Effect, Option } from "effect"
 import { expect } from "vitest"
-import { freshStoreId, makeRecords } from "../../src/conformance/fixtures.ts"
+import { freshStoreId, knownAt, makeRecords } from "../../src/conformance/fixtures.ts"
 import { makeMemoryState } from "../../src/memory/backend.ts"
 import { makeFeedAdmin } from "../../src/memory/feedAdmin.ts"
 import { makeFeedStore } from "../../src/memory/feedStore.ts"
@@ -12,11 +12,11 @@ describe("erase in memory", () => {
     Effect.gen(function* () {
       const { feeds: feedState, progress: progressState } = makeMemoryState()
       const feeds = makeFeedStore(feedState)
-      const progress = makeStoreProgress(progressState)
+      const progress = makeStoreProgress(progressState, feedState)
       const storeId = freshStoreId()
       yield* feeds.append(storeId, makeRecords(3))
       const lease = yield* progress.lease(storeId)
-      if (Option.isSome(lease)) yield* lease.value.advance(2)
+      if (Option.isSome(lease)) yield* lease.value.advance(yield* knownAt(feeds, storeId, 2))
       yield* progress.raiseCutoffs(storeId, [{ events: ["Noted"], olderThan: Duration.hours(1) }])
 
       yield* makeFeedAdmin(feedState, progressState).erase(storeId)

@@ -4,9 +4,8 @@ import { EventJournal } from "effect/eventlog"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import type { FeedRecord } from "../../src/backend/FeedStore.ts"
-import { type HandlerFailure, HandlerTimeoutError } from "../../src/processing/handlers.ts"
+import { type HandlerFailure, HandlerTimeoutError, UndecodablePayloadError } from "../../src/processing/failures.ts"
 import { handlerFailures } from "../../src/processing/metrics.ts"
-import { UndecodablePayloadError } from "../../src/processing/payloads.ts"
 import {
   commit,
   freshStoreId,

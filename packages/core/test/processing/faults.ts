@@ -1,12 +1,11 @@
 import { Context, Effect, Option, Stream } from "effect"
 import type { BackendServices } from "../../src/backend/Backend.ts"
-import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
 import { FeedStore } from "../../src/backend/FeedStore.ts"
 import { StorageError } from "../../src/backend/StorageError.ts"
 import { StoreProgress } from "../../src/backend/StoreProgress.ts"
 
 /** The calls that a fault can meet, those of a lease included. */
-export type Operation = "read" | "bucket" | "wakeups" | "lease" | "advance" | "cursors" | "heads"
+export type Operation = "read" | "bucket" | "wakeups" | "lease" | "advance" | "cursors" | "behind"
 
 /** Done to every call before it reaches the backend. */
 export type Fault = (operation: Operation) => Effect.Effect<void, StorageError>
@@ -18,7 +17,6 @@ export const withFault = (
 ): Context.Context<BackendServices> => {
   const feeds = Context.get(services, FeedStore)
   const progress = Context.get(services, StoreProgress)
-  const admin = Context.get(services, FeedAdmin)
   const guard =
     (operation: Operation) =>
     <A, E, R>(call: Effect.Effect<A, E, R>) =>
@@ -38,11 +36,11 @@ export const withFault = (
       lease: (storeId) =>
         Effect.map(
           guard("lease")(progress.lease(storeId)),
-          Option.map((lease) => ({ ...lease, advance: (sequence) => guard("advance")(lease.advance(sequence)) }))
+          Option.map((lease) => ({ ...lease, advance: (processed) => guard("advance")(lease.advance(processed)) }))
         ),
-      cursors: (storeIds) => guard("cursors")(progress.cursors(storeIds))
-    }),
-    Context.add(FeedAdmin, { ...admin, heads: (...args) => guard("heads")(admin.heads(...args)) })
+      cursors: (storeIds) => guard("cursors")(progress.cursors(storeIds)),
+      behind: (...args) => guard("behind")(progress.behind(...args))
+    })
   )
 }
 

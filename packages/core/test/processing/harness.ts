@@ -1,13 +1,19 @@
-import { Context, Effect, Exit, Layer, Logger, Schema, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Logger, Option, Schema, Scope } from "effect"
 import { EventGroup, EventJournal, EventLog } from "effect/eventlog"
 import { Reactivity } from "effect/reactivity"
+import { TestClock } from "effect/testing"
 import type { BackendServices } from "../../src/backend/Backend.ts"
 import { FeedAdmin } from "../../src/backend/FeedAdmin.ts"
 import { type FeedRecord, FeedStore } from "../../src/backend/FeedStore.ts"
 import { StoreId } from "../../src/backend/StoreId.ts"
 import { StoreProgress } from "../../src/backend/StoreProgress.ts"
+import { layerContinuity } from "../../src/continuity/continuity.ts"
 import { layerOf, type MemoryState, makeMemoryState } from "../../src/memory/backend.ts"
-import type { ProcessingOptions } from "../../src/processing/options.ts"
+import {
+  type ProcessingLimits,
+  type ProcessingOptions,
+  resolveProcessingOptions
+} from "../../src/processing/options.ts"
 import { layerProcessing, Processing } from "../../src/processing/processing.ts"
 
 /** `Set` and `Noted` have handlers in every test; other names are those of other versions of the app. */
@@ -85,6 +91,9 @@ export const range = (first: number, last: number): ReadonlyArray<number> =>
 /** Lets every fiber run until timers are all that is left. */
 export const rest = Effect.forEach(range(1, 100), () => Effect.yieldNow, { discard: true })
 
+/** Lets time pass until what ran in stores that are at rest is saved. */
+export const untilSaved = Effect.andThen(rest, TestClock.adjust("50 millis"))
+
 /** A backend and its insides. */
 export interface TestBackend {
   readonly state: MemoryState
@@ -115,6 +124,11 @@ export interface TestNode {
   readonly close: Effect.Effect<void>
 }
 
+/** How processing behaves in a test. */
+export interface TestOptions extends ProcessingOptions {
+  readonly limits?: Partial<ProcessingLimits> | undefined
+}
+
 /**
  * Starts processing on a backend, until it is closed or the test ends. The end of a test doesn't wait for the close, which
  * may take time that no test clock passes any more.
@@ -122,13 +136,15 @@ export interface TestNode {
 export const startNode = Effect.fnUntraced(function* (
   services: Context.Context<BackendServices>,
   handlers: Layer.Layer<never, never, EventLog.Registry>,
-  options: ProcessingOptions = {},
+  { limits, ...options }: TestOptions = {},
   loggers: ReadonlyArray<Logger.Logger<unknown, void>> = []
 ): Effect.fn.Return<TestNode, never, Scope.Scope> {
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Effect.forkDetach(Scope.close(scope, Exit.void)))
-  const layer = layerProcessing(options).pipe(
+  const layer = layerProcessing(resolveProcessingOptions(options, limits)).pipe(
     Layer.provideMerge(handlers),
-    Layer.provideMerge(Layer.mergeAll(EventLog.layerRegistry, Reactivity.layer, Layer.succeedContext(services))),
+    Layer.provideMerge(Layer.mergeAll(EventLog.layerRegistry, Reactivity.layer)),
+    Layer.provideMerge(layerContinuity(() => {})),
+    Layer.provideMerge(Layer.succeedContext(services)),
     Layer.provide(Logger.layer(loggers))
   )
   const built = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), scope)
@@ -147,9 +163,11 @@ export const commit = (
   storeId: StoreId,
   records: ReadonlyArray<FeedRecord>
 ) =>
-  Effect.tap(
-    feeds.append(storeId, records),
-    Effect.sync(() => node.processing.notify(storeId))
+  Effect.tap(feeds.append(storeId, records), (slots) =>
+    Effect.sync(() => {
+      const last = slots.findLast(({ isNew }) => isNew)
+      if (last !== undefined) node.processing.notify(storeId, last.sequence)
+    })
   )
 
 /** A backend whose leases are counted, and do `onRelease` when they were given back. */
@@ -177,3 +195,23 @@ export const withLeases = (
 
 /** The counts of a test: bigger when EVENTLOG_TEST_LONG is set. */
 export const scaled = (small: number, long: number): number => (process.env.EVENTLOG_TEST_LONG ? long : small)
+
+/** A backend whose leases process in transactions; there is nothing that one would undo but the cursor. */
+export const withTransactions = ({ progress, services }: TestBackend): Context.Context<BackendServices> =>
+  Context.add(services, StoreProgress, {
+    ...progress,
+    lease: (storeId) =>
+      Effect.map(
+        progress.lease(storeId),
+        Option.map((lease) => ({
+          ...lease,
+          transaction: (work) => Effect.flatMap(work(Effect.exit), lease.advance)
+        }))
+      )
+  })
+
+/** Backends by how a page is processed. */
+export const modes: ReadonlyArray<readonly [string, (backend: TestBackend) => Context.Context<BackendServices>]> = [
+  ["steps", ({ services }) => services],
+  ["transactions", withTransactions]
+]

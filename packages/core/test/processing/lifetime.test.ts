@@ -15,7 +15,9 @@ import {
   setRecords,
   startNode,
   type TestNode,
-  withLeases
+  untilSaved,
+  withLeases,
+  withTransactions
 } from "./harness.ts"
 
 describe("a store that has nothing to do", () => {
@@ -33,7 +35,7 @@ describe("a store that has nothing to do", () => {
       yield* TestClock.adjust("100 millis")
       yield* rest
       expect(backend.state.progress.holders.size).toBe(0)
-      expect(backend.state.feeds.listeners.size).toBe(0)
+      expect(backend.state.feeds.listeners.storeIds).toEqual([])
       expect(node.processing.stats().stores).toBe(0)
     })
   )
@@ -69,7 +71,7 @@ describe("a store that has nothing to do", () => {
       const feeds: FeedStore["Service"] = {
         ...backend.feeds,
         read: (...args) => Effect.tap(backend.feeds.read(...args), commitNext),
-        wakeups: () => Stream.concat(Stream.succeed(undefined), Stream.never)
+        wakeups: () => Stream.concat(Stream.succeed({}), Stream.never)
       }
       const services = Context.add(backend.services, FeedStore, feeds)
       const node: TestNode = yield* startNode(services, journal.handlers)
@@ -114,10 +116,33 @@ describe("a store that has nothing to do", () => {
       yield* backend.admin.erase(storeId)
       yield* rest
       expect(node.processing.stats().stores).toBe(0)
-      expect(backend.state.feeds.listeners.size).toBe(0)
+      expect(backend.state.feeds.listeners.storeIds).toEqual([])
       node.processing.notify(storeId)
       yield* rest
       expect(node.processing.stats()).toMatchObject({ stores: 0, stopped: 0 })
+    })
+  )
+})
+
+describe("a store that another node looks after", () => {
+  it.effect("is left to it as soon as it has done the work", () =>
+    Effect.gen(function* () {
+      const backend = yield* makeBackend
+      const holder = yield* startNode(backend.services, makeJournal().handlers, { linger: "1 hour" })
+      const journal = makeJournal()
+      const node = yield* startNode(backend.services, journal.handlers)
+      const storeId = freshStoreId()
+      yield* commit(backend, holder, storeId, setRecords(1, 3))
+      yield* holder.processing.processed(storeId, 3)
+      yield* commit(backend, node, storeId, setRecords(4, 5))
+      expect(node.processing.stats().stores).toBe(1)
+      yield* untilSaved
+      yield* rest
+      yield* TestClock.adjust("100 millis")
+      yield* rest
+      expect(node.processing.stats().stores).toBe(0)
+      expect(holder.processing.stats()).toMatchObject({ stores: 1, processed: 5 })
+      expect(journal.values(storeId)).toEqual([])
     })
   )
 })
@@ -158,6 +183,37 @@ describe("closing", () => {
     })
   )
 
+  it.effect("is not held up by a backend that is away", () =>
+    Effect.gen(function* () {
+      const backend = yield* makeBackend
+      const connection = makeConnection(backend.services)
+      const node = yield* startNode(connection.services, makeJournal().handlers)
+      connection.become("away")
+      const storeId = freshStoreId()
+      yield* commit(backend, node, storeId, setRecords(1, 3))
+      yield* rest
+      yield* node.close
+    })
+  )
+})
+
+describe("closing while a handler runs", () => {
+  it.effect("undoes its transaction, without waiting for it", () =>
+    Effect.gen(function* () {
+      const backend = yield* makeBackend
+      const node = yield* startNode(
+        withTransactions(backend),
+        handlersOf(() => Effect.uninterruptible(Effect.never))
+      )
+      const storeId = freshStoreId()
+      yield* commit(backend, node, storeId, setRecords(1, 3))
+      yield* rest
+      yield* node.close
+      expect(backend.state.progress.holders.size).toBe(0)
+      expect(yield* backend.progress.cursors([storeId])).toEqual([0])
+    })
+  )
+
   it.effect("is not held up by a handler that ignores it, for longer than shutdownTimeout", () =>
     Effect.gen(function* () {
       const backend = yield* makeBackend
@@ -177,19 +233,6 @@ describe("closing", () => {
       yield* Fiber.join(closing)
       expect(backend.state.progress.holders.size).toBe(0)
       expect(yield* backend.progress.cursors([storeId])).toEqual([0])
-    })
-  )
-
-  it.effect("is not held up by a backend that is away", () =>
-    Effect.gen(function* () {
-      const backend = yield* makeBackend
-      const connection = makeConnection(backend.services)
-      const node = yield* startNode(connection.services, makeJournal().handlers)
-      connection.become("away")
-      const storeId = freshStoreId()
-      yield* commit(backend, node, storeId, setRecords(1, 3))
-      yield* rest
-      yield* node.close
     })
   )
 })

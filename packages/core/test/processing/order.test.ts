@@ -10,7 +10,8 @@ import {
   range,
   scaled,
   setRecords,
-  startNode
+  startNode,
+  untilSaved
 } from "./harness.ts"
 
 describe("processing runs handlers in sequence order", () => {
@@ -19,12 +20,13 @@ describe("processing runs handlers in sequence order", () => {
       const backend = yield* makeBackend
       const journal = makeJournal()
       const node = yield* startNode(backend.services, journal.handlers, {
-        pageLimits: { maxEntries: 3, maxBytes: 10_000 }
+        limits: { maxPageEntries: 3, maxPageBytes: 10_000 }
       })
       const storeId = freshStoreId()
       yield* commit(backend, node, storeId, setRecords(1, 20))
       yield* node.processing.processed(storeId, 20)
       expect(journal.values(storeId)).toEqual(range(1, 20))
+      yield* untilSaved
       expect(yield* backend.progress.cursors([storeId])).toEqual([20])
     })
   )
@@ -80,7 +82,7 @@ describe("processing runs handlers in sequence order", () => {
       const backend = yield* makeBackend
       const journal = makeJournal()
       const start = startNode(backend.services, journal.handlers, {
-        pageLimits: { maxEntries: 4, maxBytes: 10_000 },
+        limits: { maxPageEntries: 4, maxPageBytes: 10_000 },
         linger: 5,
         leaseRetry: { min: 1, max: 5 },
         sweepInterval: 20

@@ -9,12 +9,12 @@ import { commit, freshStoreId, makeBackend, makeJournal, range, setRecords, star
 const until = (condition: () => boolean) => Effect.sleep(1).pipe(Effect.repeat({ until: condition }))
 
 const options = {
-  pageLimits: { maxEntries: 4, maxBytes: 10_000 },
+  limits: { maxPageEntries: 4, maxPageBytes: 10_000 },
   outageRetry: { min: 1, max: 4 },
   sweepInterval: 50
 }
 
-const operations: ReadonlyArray<Operation> = ["lease", "read", "bucket", "advance", "wakeups", "cursors", "heads"]
+const operations: ReadonlyArray<Operation> = ["lease", "read", "bucket", "advance", "wakeups", "behind"]
 
 describe("an outage of the backend loses and repeats nothing", () => {
   for (const operation of operations) {

@@ -3,7 +3,7 @@ import { Cause, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { StorageError, StoreErasedError } from "../../src/backend/StorageError.ts"
-import { makeArrivals } from "../../src/processing/arrivals.ts"
+import { makeArrivals } from "../../src/processing/waiting.ts"
 import { failingAtFirst } from "./faults.ts"
 import { commit, freshStoreId, handlersOf, makeBackend, makeJournal, rest, setRecords, startNode } from "./harness.ts"
 
@@ -138,7 +138,7 @@ describe("processed", () => {
         Effect.gen(function* () {
           const first = yield* arrivals.at(storeId, 3)
           const second = yield* arrivals.at(storeId, 5)
-          arrivals.moved(storeId, 4)
+          arrivals.reached(storeId, 4)
           yield* first
           const waiting = yield* Effect.forkChild(second, { startImmediately: true })
           expect(waiting.pollUnsafe()).toBeUndefined()

@@ -3,7 +3,17 @@ import { Deferred, Effect, Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import { makeConnection } from "./faults.ts"
-import { commit, freshStoreId, handlersOf, makeBackend, makeJournal, range, setRecords, startNode } from "./harness.ts"
+import {
+  commit,
+  freshStoreId,
+  handlersOf,
+  makeBackend,
+  makeJournal,
+  range,
+  setRecords,
+  startNode,
+  untilSaved
+} from "./harness.ts"
 
 /** A handler that journals, and at `value` first says that it is there and waits until it may go on. */
 const makePausing = (value: number) => {
@@ -76,18 +86,19 @@ describe("another node goes on", () => {
       const connection = makeConnection(backend.services)
       const first = makePausing(6)
       const node = yield* startNode(connection.services, first.handlers, {
-        pageLimits: { maxEntries: 4, maxBytes: 10_000 }
+        limits: { maxPageEntries: 4, maxPageBytes: 10_000 }
       })
       const storeId = freshStoreId()
       yield* commit(backend, node, storeId, setRecords(1, 10))
       yield* first.arrived
+      yield* untilSaved
       connection.become("cut")
       backend.state.progress.holders.delete(storeId)
 
       const journal = makeJournal()
       const other = yield* startNode(backend.services, journal.handlers)
       yield* other.processing.processed(storeId, 10)
-      expect(journal.values(storeId)).toEqual(range(5, 10))
+      expect(journal.values(storeId)).toEqual(range(6, 10))
     })
   )
 

@@ -1,23 +1,22 @@
 import { describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Latch, Option } from "effect"
+import { Context, Deferred, Effect, Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import type { BackendServices } from "../../src/backend/Backend.ts"
 import { type FeedEntry, FeedStore } from "../../src/backend/FeedStore.ts"
 import type { StoreId } from "../../src/backend/StoreId.ts"
-import { StoreProgress } from "../../src/backend/StoreProgress.ts"
 import { countHeld } from "../server/garbage.ts"
 import {
   commit,
   freshStoreId,
   handlersOf,
   makeBackend,
+  modes,
   range,
   rest,
   type SetInput,
   setRecords,
-  startNode,
-  type TestBackend
+  startNode
 } from "./harness.ts"
 
 describe("stores take turns", () => {
@@ -55,7 +54,7 @@ describe("stores take turns", () => {
             Effect.sync(() => void seen.push(storeId))
           )
         ),
-        { maxStores: 1, pageLimits: { maxEntries: 2, maxBytes: 10_000 } }
+        { maxStores: 1, limits: { maxPageEntries: 2, maxPageBytes: 10_000 } }
       )
       const [long, short] = [freshStoreId(), freshStoreId()]
       yield* commit(backend, node, long, setRecords(1, 100))
@@ -107,26 +106,6 @@ describe("stores take turns", () => {
     })
   )
 })
-
-/** A backend whose leases process in transactions. */
-const withTransactions = ({ progress, services }: TestBackend): Context.Context<BackendServices> =>
-  Context.add(services, StoreProgress, {
-    ...progress,
-    lease: (storeId) =>
-      Effect.map(
-        progress.lease(storeId),
-        Option.map((lease) => ({
-          ...lease,
-          transaction: (work) => Effect.flatMap(work(Effect.exit), lease.advance)
-        }))
-      )
-  })
-
-/** Backends by how a page is processed. */
-const modes: ReadonlyArray<readonly [string, (backend: TestBackend) => Context.Context<BackendServices>]> = [
-  ["steps", ({ services }) => services],
-  ["transactions", withTransactions]
-]
 
 /** A page as a store hands it out, with the entries of every page that was read before. */
 const watchReads = (services: Context.Context<BackendServices>) => {
@@ -230,7 +209,7 @@ describe.each(modes)("a slow handler gives the turn of its store back, in %s", (
           seen.push(payload.value)
           return payload.value === 2 ? goOn.await : Effect.void
         })
-      const node = yield* startNode(services, handlersOf(handler), { maxPausedBytes: 1_000 })
+      const node = yield* startNode(services, handlersOf(handler), { limits: { maxPausedBytes: 1_000 } })
       const storeId = freshStoreId()
       yield* commit(backend, node, storeId, setRecords(1, 20))
       yield* rest
@@ -255,7 +234,7 @@ describe.each(modes)("a slow handler gives the turn of its store back, in %s", (
           seen.push(payload.value)
           return payload.value === 1 ? Effect.never : Effect.void
         })
-      const node = yield* startNode(servicesOf(backend), handlersOf(handler), { maxPausedBytes: 0 })
+      const node = yield* startNode(servicesOf(backend), handlersOf(handler), { limits: { maxPausedBytes: 0 } })
       const storeId = freshStoreId()
       yield* commit(backend, node, storeId, setRecords(1, 3))
       yield* rest

@@ -1,6 +1,7 @@
 import { Cause, Effect } from "effect"
 import { expect, it } from "vitest"
-import { type AppLogger, layerAppLogger } from "../../src/index.ts"
+import { layerAppLogger } from "../../src/effect.ts"
+import type { AppLogger } from "../../src/index.ts"
 
 it("hands every level, text, field and cause to the app's logger", () => {
   const lines: Array<readonly [string, object, string]> = []

@@ -1,10 +1,11 @@
+import { silent, todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { Context, Effect, Exit, Layer } from "effect"
 import { describe, expect, it } from "vitest"
-import { allowAll, EventLogServerAuth, EventLogServerAuthError, refuse } from "../../src/index.ts"
+import { EventLogServerAuth } from "../../src/effect.ts"
+import { allowAll, EventLogServerAuthError, refuse } from "../../src/index.ts"
 import { layerAsyncAuth } from "../../src/server/asyncAuth.ts"
-import { makeSigningKey } from "./device.ts"
 import { openDevice, startServer } from "./host.ts"
-import { todoAdded } from "./todos.ts"
 
 const storeId = "store"
 
@@ -60,7 +61,7 @@ describe("plain functions for auth", () => {
   it("answer a client that it may retry after an outage, and say nothing of it", async () => {
     const { server, url } = await startServer({
       auth: { read: throwing(null), write: throwing(new Error("secret host")) },
-      logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+      logger: silent
     })
     await server.assign({ publicKey: "A", storeId })
     const device = await openDevice(url)

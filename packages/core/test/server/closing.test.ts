@@ -1,9 +1,9 @@
+import { withFeedStore } from "@eventlog-server/testkit/faults"
+import { todoAdded } from "@eventlog-server/testkit/schema"
 import { Deferred, Effect } from "effect"
 import { expect, it } from "vitest"
 import { memoryBackend } from "../../src/index.ts"
-import { withFeedStore } from "./faults.ts"
 import { openDevice, startServer } from "./host.ts"
-import { todoAdded } from "./todos.ts"
 
 const storeId = "store"
 

@@ -1,8 +1,8 @@
+import { Todos, todoAdded } from "@eventlog-server/testkit/schema"
 import { Effect } from "effect"
 import { describe, expect, it, vi } from "vitest"
 import { groupCompaction, keepLast, memoryBackend, memoryProgress } from "../../src/index.ts"
 import { openDevice, startServer } from "./host.ts"
-import { Todos, todoAdded } from "./todos.ts"
 
 const storeId = "store"
 const hour = 60 * 60 * 1000
@@ -173,9 +173,20 @@ describe("compaction", () => {
   it("leaves the cut-offs in the backend when progress is kept elsewhere", async () => {
     const backend = memoryBackend()
     await sentTo({ backend, compaction, progress: memoryProgress }, [old("x", 5), old("x", 3)])
-    expect(keysOf(await sentTo({ backend }, []))).toEqual([
+    expect(keysOf(await sentTo({ backend }, [], 2))).toEqual([
       [2, "x"],
       [2, "x"]
+    ])
+  })
+
+  it("sends a device that begins everything as it is when a deploy has no compactors", async () => {
+    const backend = memoryBackend()
+    const entries = [old("x", 5), old("y", 4), old("x", 3)]
+    await sentTo({ backend, compaction }, entries)
+    expect(keysOf(await sentTo({ backend }, []))).toEqual([
+      [1, "x"],
+      [2, "y"],
+      [3, "x"]
     ])
   })
 })

@@ -1,9 +1,9 @@
+import { Device } from "@eventlog-server/testkit/devices"
+import { todosAdded } from "@eventlog-server/testkit/schema"
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import { memoryBackend } from "../../src/index.ts"
-import { Device } from "./device.ts"
 import { readAll, startServer } from "./host.ts"
-import { todosAdded } from "./todos.ts"
 
 const devices = 3
 const runs = process.env.EVENTLOG_TEST_LONG === undefined ? 25 : 1_000

@@ -1,8 +1,8 @@
+import { todosAdded } from "@eventlog-server/testkit/schema"
 import { Effect, Metric } from "effect"
 import { expect, it } from "vitest"
 import * as metrics from "../../src/connection/metrics.ts"
 import { openDevice, startServer } from "./host.ts"
-import { todosAdded } from "./todos.ts"
 
 const storeId = "store"
 const encodings = () => Effect.runSync(Metric.value(metrics.encodedEntries)).count

@@ -1,5 +1,7 @@
 import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
+import { Device, RpcPeer } from "@eventlog-server/testkit/devices"
+import { schema, Todos, todosAdded } from "@eventlog-server/testkit/schema"
 import { Effect, Layer } from "effect"
 import { EventLog } from "effect/eventlog"
 import { HttpRouter, HttpServer, type HttpServerRequest } from "effect/http"
@@ -11,13 +13,10 @@ import {
   EventLogServerUnencrypted,
   layer,
   makeHandlerHttpWith,
-  memoryBackend,
   StoreId
-} from "../../src/index.ts"
+} from "../../src/effect.ts"
+import { memoryBackend } from "../../src/index.ts"
 import type { ServerOptions } from "../../src/server/options.ts"
-import { Peer } from "../protocols/rpc/peer.ts"
-import { Device } from "./device.ts"
-import { schema, Todos, todosAdded } from "./todos.ts"
 
 const storeId = StoreId.make("store")
 const windowBytes = 16 * 1024
@@ -91,7 +90,7 @@ describe("makeHandlerHttp", () => {
 
   it("serves effect's own client where the path ends with /rpc, asking the same of who connects", async () => {
     await withHttpServer(async ({ url }) => {
-      const peer = new Peer(url)
+      const peer = new RpcPeer(url)
       await peer.opened
       expect(await peer.write("A", todosAdded(2))).toMatchObject({ _tag: "Success", value: [] })
       const device = await Device.open(url)

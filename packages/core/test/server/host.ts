@@ -1,47 +1,22 @@
-import type { AddressInfo } from "node:net"
+import { Device, openSockets } from "@eventlog-server/testkit/devices"
+import { schema, type Todos } from "@eventlog-server/testkit/schema"
 import { onTestFinished } from "vitest"
-import { WebSocketServer } from "ws"
+import type { Mountable } from "../../src/adapter.ts"
 import {
   allowAll,
   type CreateEventLogServerOptions,
   createEventLogServer,
   type EventLogServer,
   type FeedEntry,
-  type Mountable,
   memoryBackend
 } from "../../src/index.ts"
-import { Device } from "./device.ts"
-import { schema, type Todos } from "./todos.ts"
 
 /** Serves a server on a websocket of its own, on loopback, until the test is over. */
 export const host = async (server: Mountable): Promise<string> => {
-  const sockets = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false })
-  sockets.on("connection", (socket, request) => {
-    const listener = server.connect(
-      {
-        send: (frame) => socket.send(frame),
-        bufferedBytes: () => socket.bufferedAmount,
-        close: (code, reason) => socket.close(code, reason),
-        terminate: () => socket.terminate(),
-        pause: () => socket.pause(),
-        resume: () => socket.resume()
-      },
-      { remoteAddress: request.socket.remoteAddress, headers: {}, principal: principalOf(request.url) },
-      request.url?.startsWith("/rpc") === true ? "rpc" : "eventlog"
-    )
-    socket.on("message", (data: Buffer, isBinary) => listener.receive(isBinary ? new Uint8Array(data) : String(data)))
-    socket.on("close", () => listener.closed())
-    socket.on("error", () => {})
-  })
-  await new Promise((resolve) => sockets.once("listening", resolve))
-  onTestFinished(async () => {
-    for (const socket of sockets.clients) socket.terminate()
-    await new Promise((resolve) => sockets.close(resolve))
-  })
-  return `ws://127.0.0.1:${(sockets.address() as AddressInfo).port}`
+  const sockets = await openSockets(() => server)
+  onTestFinished(sockets.close)
+  return sockets.url
 }
-
-const principalOf = (path = "") => new URL(path, "ws://localhost").searchParams.get("principal") ?? undefined
 
 type Options = CreateEventLogServerOptions<typeof Todos>
 

@@ -1,8 +1,8 @@
+import { todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { describe, expect, it } from "vitest"
 import { memoryBackend, refuse } from "../../src/index.ts"
-import { makeSigningKey } from "./device.ts"
 import { openDevice, startServer } from "./host.ts"
-import { todoAdded } from "./todos.ts"
 
 const storeId = "store"
 const required = { sessionAuth: "required" } as const

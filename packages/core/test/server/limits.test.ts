@@ -1,11 +1,11 @@
+import { Wire } from "@eventlog-server/testkit/devices"
+import { todoAdded, todosAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { EventJournal } from "effect/eventlog"
 import { Packr } from "msgpackr"
 import { describe, expect, it } from "vitest"
 import { encodeRequestUnencrypted } from "../../src/wire/codec.ts"
-import { Wire } from "../protocols/eventlog/wire.ts"
-import { makeSigningKey } from "./device.ts"
 import { openDevice, readAll, startServer } from "./host.ts"
-import { todoAdded, todosAdded } from "./todos.ts"
 
 const storeId = "store"
 

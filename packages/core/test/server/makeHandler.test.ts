@@ -2,7 +2,8 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Queue } from "effect"
 import { Socket } from "effect/socket"
 import { expect } from "vitest"
-import { EventLogServerUnencrypted, makeHandler, type Transport } from "../../src/index.ts"
+import type { Transport } from "../../src/adapter.ts"
+import { EventLogServerUnencrypted, makeHandler } from "../../src/effect.ts"
 import { makeScene } from "../connection/harness.ts"
 
 type Frames = readonly [Uint8Array | string, ...Array<Uint8Array | string>]

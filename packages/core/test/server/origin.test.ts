@@ -1,5 +1,5 @@
 import { expect, it } from "vitest"
-import { type AllowedOrigins, isOriginAllowed } from "../../src/index.ts"
+import { type AllowedOrigins, isOriginAllowed } from "../../src/adapter.ts"
 
 it.each<[string, string | undefined, string | undefined, AllowedOrigins | undefined, boolean]>([
   ["no page", undefined, "app.example", undefined, true],

@@ -1,10 +1,11 @@
 import { describe, it } from "@effect/vitest"
+import { todosAdded } from "@eventlog-server/testkit/schema"
 import { Cause, Effect, Exit, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
+import { pauseMillis } from "../../src/feed/News.ts"
 import { EventLogServerAuthError } from "../../src/index.ts"
 import { makeScene, storeId } from "../connection/harness.ts"
-import { todosAdded } from "./todos.ts"
 
 const forbidden = new EventLogServerAuthError({ reason: "Forbidden", publicKey: "A" })
 
@@ -68,6 +69,7 @@ describe("requestChanges", () => {
       for (const queue of [removed, kept]) expect(yield* take(queue, 1)).toEqual([1])
       yield* scene.server.remove("A")
       expect(yield* failureOf(removed)).toMatchObject({ cause: { reason: "NotMapped" } })
+      yield* TestClock.adjust(pauseMillis)
       yield* scene.server.writeToStore({ storeId, entries: todosAdded(1) })
       expect(yield* take(kept, 1)).toEqual([2])
     })

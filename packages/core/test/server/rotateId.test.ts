@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { expect, it } from "vitest"
-import { FeedAdmin, memoryBackend } from "../../src/index.ts"
+import { FeedAdmin } from "../../src/backend/index.ts"
+import { memoryBackend } from "../../src/index.ts"
 import { openDevice, startServer } from "./host.ts"
 
 it("a new id of the backend reaches the devices that are connected, on every node: they are closed, and greeted with it", async () => {
@@ -10,9 +11,9 @@ it("a new id of the backend reaches the devices that are connected, on every nod
     (await startServer({ backend, reauthorizeInterval: 20 })).url
   ]
   const devices = await Promise.all(urls.map(openDevice))
-  const rotated = await Effect.runPromise(
+  const { id: rotated } = await Effect.runPromise(
     Effect.provide(
-      FeedAdmin.use((admin) => admin.rotateId),
+      FeedAdmin.use((admin) => Effect.flatMap(admin.id, admin.rotateId)),
       backend.layer
     )
   )

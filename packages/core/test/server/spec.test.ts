@@ -1,18 +1,11 @@
+import { schema, Todos, todoAdded, todosAdded } from "@eventlog-server/testkit/schema"
 import { Effect, Layer } from "effect"
 import { EventLog } from "effect/eventlog"
 import { Reactivity } from "effect/reactivity"
 import { describe, expect, it } from "vitest"
-import {
-  EventLogServerUnencrypted,
-  groupReactivity,
-  layer,
-  layerAuthAllowAll,
-  memoryBackend,
-  refuse,
-  StoreId
-} from "../../src/index.ts"
+import { EventLogServerUnencrypted, groupReactivity, layer, layerAuthAllowAll, StoreId } from "../../src/effect.ts"
+import { memoryBackend, refuse } from "../../src/index.ts"
 import { openDevice, readAll, startServer } from "./host.ts"
-import { schema, Todos, todoAdded, todosAdded } from "./todos.ts"
 
 const storeId = StoreId.make("store")
 

@@ -1,3 +1,7 @@
+import { Wire } from "@eventlog-server/testkit/devices"
+import { withFeedStore } from "@eventlog-server/testkit/faults"
+import { schema, type Todos, todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { Deferred, Effect, Layer } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
 import {
@@ -9,11 +13,7 @@ import {
   memoryProgress,
   StorageError
 } from "../../src/index.ts"
-import { Wire } from "../protocols/eventlog/wire.ts"
-import { makeSigningKey } from "./device.ts"
-import { withFeedStore } from "./faults.ts"
 import { openDevice, startServer } from "./host.ts"
-import { schema, type Todos, todoAdded } from "./todos.ts"
 
 const storeId = "store"
 

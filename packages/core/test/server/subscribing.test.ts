@@ -1,7 +1,7 @@
+import { todoAdded, todosAdded } from "@eventlog-server/testkit/schema"
 import { describe, expect, it } from "vitest"
 import { memoryBackend } from "../../src/index.ts"
 import { openDevice, startServer } from "./host.ts"
-import { todoAdded, todosAdded } from "./todos.ts"
 
 const storeId = "store"
 const sequencesOf = (entries: ReadonlyArray<{ readonly remoteSequence: number }>) =>

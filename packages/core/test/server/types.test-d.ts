@@ -1,6 +1,7 @@
 // Compiled by `npm run typecheck`: each line below `@ts-expect-error` must not compile, everything else must.
+
+import { schema } from "@eventlog-server/testkit/schema"
 import { allowAll, createEventLogServer, memoryBackend } from "../../src/index.ts"
-import { schema } from "./todos.ts"
 
 const base = { schema, backend: memoryBackend(), auth: allowAll }
 

@@ -1,6 +1,8 @@
 import { expect, it } from "vitest"
 import { WebSocketServer } from "ws"
-import { defaultLimits, subprotocol, webSocketOptions, webSocketWarning } from "../../src/index.ts"
+import { webSocketOptions, webSocketWarning } from "../../src/adapter.ts"
+import { defaultLimits } from "../../src/index.ts"
+import { subprotocol } from "../../src/wire/index.ts"
 
 const warningOf = (options: object): string | undefined =>
   webSocketWarning(defaultLimits, new WebSocketServer({ noServer: true, ...options }).options)

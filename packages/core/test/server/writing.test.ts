@@ -1,10 +1,10 @@
+import { withFeedStore } from "@eventlog-server/testkit/faults"
+import { todoAdded, todosAdded } from "@eventlog-server/testkit/schema"
 import { Deferred, Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
 import { memoryBackend, StorageError } from "../../src/index.ts"
-import { withFeedStore } from "./faults.ts"
 import { openDevice, readAll, startServer } from "./host.ts"
-import { todoAdded, todosAdded } from "./todos.ts"
 
 const storeId = "store"
 

@@ -1,9 +1,10 @@
 import { describe, it } from "@effect/vitest"
+import { schema, Todos, todosAdded } from "@eventlog-server/testkit/schema"
 import { Effect, Layer, Tracer } from "effect"
 import { EventLog } from "effect/eventlog"
 import { expect } from "vitest"
-import { EventLogServerUnencrypted, layer, layerAuthAllowAll, memoryBackend, StoreId } from "../../src/index.ts"
-import { schema, Todos, todosAdded } from "../server/todos.ts"
+import { EventLogServerUnencrypted, layer, layerAuthAllowAll, StoreId } from "../../src/effect.ts"
+import { memoryBackend } from "../../src/index.ts"
 
 const storeId = StoreId.make("store")
 

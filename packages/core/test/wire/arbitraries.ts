@@ -113,7 +113,7 @@ export const requests: Arbitraries<ProtocolRequestUnencrypted> = {
     plain
   ),
   RequestChanges: fc.record(
-    { _tag: fc.constant("RequestChanges"), publicKey: text, startSequence: natural, id: natural },
+    { _tag: fc.constant("RequestChanges"), publicKey: text, startSequence: natural, id: natural, lastEntryId: uuid },
     { ...plain, requiredKeys: ["_tag", "publicKey", "startSequence"] }
   ),
   StopChanges: fc.record(

@@ -1,3 +1,4 @@
+import { usedBytes } from "@eventlog-server/testkit/heap"
 import { Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -29,13 +30,9 @@ const manyKeys = Array.from({ length: 64 }, (_, key) => [String(key), 1] as cons
 
 /** Bytes of memory that `run` took and did not yet give back. */
 const memoryOf = (run: () => unknown): number => {
-  const used = () => {
-    const { arrayBuffers, heapUsed } = process.memoryUsage()
-    return arrayBuffers + heapUsed
-  }
-  const before = used()
+  const before = usedBytes()
   const result = run()
-  const after = used()
+  const after = usedBytes()
   expect(result).toBeDefined()
   return after - before
 }

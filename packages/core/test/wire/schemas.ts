@@ -39,7 +39,8 @@ const WriteEntries = Schema.TaggedStruct("WriteEntries", {
 const RequestChanges = Schema.TaggedStruct("RequestChanges", {
   publicKey: Schema.String,
   startSequence: Sequence,
-  id: Schema.optionalKey(Id)
+  id: Schema.optionalKey(Id),
+  lastEntryId: Schema.optionalKey(Bytes.check(Schema.makeFilter(({ length }) => length === 16)))
 })
 
 const StopChanges = Schema.TaggedStruct("StopChanges", {

@@ -1,4 +1,4 @@
-import type { StorageError, StoreId } from "@eventlog-server/core"
+import type { StorageError, StoreId } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import { sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
@@ -16,7 +16,7 @@ export const erase = (database: Database, storeId: StoreId): Effect.Effect<void,
       await sql`
         update ${tables.stores} set erased = 1, head = 0, processed = 0, lease_holder = null, lease_until = 0
         where store_id = ${storeId}`.execute(transaction)
-      for (const table of [tables.entries, tables.groups]) {
+      for (const table of [tables.entries, tables.groups, tables.failures]) {
         await sql`delete from ${table}
           where store = (select id from ${tables.stores} where store_id = ${storeId})`.execute(transaction)
       }

@@ -1,12 +1,10 @@
-import { StorageError } from "@eventlog-server/core"
-import { Effect, Random } from "effect"
-import type { Connection, Dialect } from "../dialects/Dialect.ts"
-import type { Tables } from "../schema/tables.ts"
+import { StorageError } from "@eventlog-server/core/backend"
+import { Effect, Fiber, Random } from "effect"
+import type { Dialect } from "../dialects/Dialect.ts"
+import type { RunTarget } from "./Target.ts"
 
 /** The user's database, where the tables are in it, and what is peculiar to it. */
-export interface Database {
-  readonly connection: Connection
-  readonly tables: Tables
+export interface Database extends RunTarget {
   readonly dialect: Dialect
 }
 
@@ -36,3 +34,16 @@ export const attempt = Effect.fnUntraced(function* <A>(
     yield* pauseAfter(attempt)
   }
 })
+
+/**
+ * Runs the last call of something that ends, and waits for it up to `millis`; what becomes of it matters to nobody. In a
+ * fiber of its own, since the one that leaves is often being interrupted.
+ */
+export const beforeLeaving = <A, E, R>(call: Effect.Effect<A, E, R>, millis: number): Effect.Effect<void, never, R> =>
+  call.pipe(
+    Effect.timeoutOption(millis),
+    Effect.interruptible,
+    Effect.forkDetach,
+    Effect.flatMap(Fiber.await),
+    Effect.asVoid
+  )

@@ -1,4 +1,4 @@
-import { Effect, Exit, Option, Request, RequestResolver } from "effect"
+import { type Duration, Effect, Exit, Option, Request, RequestResolver } from "effect"
 
 /** How calls for several stores are made as one. */
 export interface Combination<A, B, E> {
@@ -10,6 +10,8 @@ export interface Combination<A, B, E> {
   readonly weigh: (item: A) => number
   /** What the calls of one statement may weigh together. */
   readonly maxWeight: number
+  /** How long is waited for calls that could be made together. @default what is called in the same turn of the event loop */
+  readonly window?: Duration.Input | undefined
 }
 
 /** Answered with `undefined` where a call has to be made alone. */
@@ -37,12 +39,12 @@ const groupsOf = <A, B, E>(
 }
 
 /**
- * Makes what is called in the same turn of the event loop, whichever store it is for, in one statement: many stores that
+ * Makes what is called at the same time, whichever store it is for, in one statement: many stores that
  * are written to a little cost the database, and this process, far more by statements than by entries. It is only a
  * shortcut. Where the statement fails, and for what it leaves out, each call is made alone: none suffers for another.
  */
 export const combine = <A, B, E>(combination: Combination<A, B, E>): ((item: A) => Effect.Effect<B, E>) => {
-  const { alone, together } = combination
+  const { alone, together, window } = combination
   const answer = (group: ReadonlyArray<Entry<A, B>>): Effect.Effect<void> => {
     const calling =
       group.length === 1 ? Effect.succeedNone : Effect.option(together(group.map(({ request }) => request.item)))
@@ -51,9 +53,10 @@ export const combine = <A, B, E>(combination: Combination<A, B, E>): ((item: A) 
       for (const [index, { completeUnsafe }] of group.entries()) completeUnsafe(Exit.succeed(byIndex?.get(index)))
     })
   }
-  const resolver = RequestResolver.make<Call<A, B>>((calls) =>
+  const promptly = RequestResolver.make<Call<A, B>>((calls) =>
     Effect.forEach(groupsOf(calls, combination), answer, { concurrency: "unbounded", discard: true })
   )
+  const resolver = window === undefined ? promptly : RequestResolver.setDelay(promptly, window)
   return (item) =>
     Effect.flatMap(Effect.request(new Call<A, B>({ item }), resolver), (answered) =>
       answered === undefined ? alone(item) : Effect.succeed(answered)

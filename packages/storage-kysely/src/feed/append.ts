@@ -1,50 +1,45 @@
-import type { Appended, FeedRecord, StorageError, StoreErasedError, StoreId } from "@eventlog-server/core"
+import type {
+  Appended,
+  FeedLostError,
+  FeedRecord,
+  KnownEntry,
+  StorageError,
+  StoreErasedError,
+  StoreId
+} from "@eventlog-server/core/backend"
 import { Effect } from "effect"
-import { sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
 import { createStore, findStore } from "../database/stores.ts"
-import { chunksOf, toBuffer, toNumber } from "../database/values.ts"
-import type { Inserted, NewEntry } from "../dialects/Dialect.ts"
-import type { BigInteger } from "../schema/tables.ts"
+import type { Inserted, StoreAppend } from "../dialects/Writes.ts"
+import { findSequences, idKey } from "./ids.ts"
 import type { Insert } from "./insert.ts"
-import { firstCopies, idKey, toNewEntry } from "./newEntries.ts"
+import { firstCopies, toNewEntry } from "./newEntries.ts"
 
 const operation = "FeedStore.append"
 
-/** Inserts the entries that are new; `undefined` where nothing was. The first append of a store makes its row. */
+/** Records on their way into a store. */
+export interface Append {
+  readonly storeId: StoreId
+  readonly records: ReadonlyArray<FeedRecord>
+  readonly known: KnownEntry | undefined
+}
+
+type AppendError = StorageError | StoreErasedError | FeedLostError
+
+/**
+ * Inserts the entries that are new; `undefined` where all of them were there. Whoever inserts nothing looks why. The first
+ * append of a store makes its row.
+ */
 const insertNew = Effect.fnUntraced(function* (
   database: Database,
   insert: Insert,
   storeId: StoreId,
-  entries: ReadonlyArray<NewEntry>
-): Effect.fn.Return<Inserted | undefined, StorageError | StoreErasedError> {
-  const inserted = yield* insert({ storeId, entries })
-  if (inserted !== undefined || (yield* findStore(database, operation, storeId))) return inserted
+  added: StoreAppend
+): Effect.fn.Return<Inserted | undefined, AppendError> {
+  const inserted = yield* insert(added)
+  if (inserted !== undefined || (yield* findStore(database, operation, storeId, added.known))) return inserted
   yield* attempt(database, operation, () => createStore(database, storeId))
-  return yield* insert({ storeId, entries })
-})
-
-/** Ids that a statement looks for at most. */
-const maxIds = 1_000
-
-/** The sequences of entries that the store has, by the keys of their ids. */
-const findSequences = Effect.fnUntraced(function* (
-  database: Database,
-  storeId: StoreId,
-  records: ReadonlyArray<FeedRecord>
-): Effect.fn.Return<ReadonlyMap<string, number>, StorageError> {
-  const { connection, tables } = database
-  const sequences = new Map<string, number>()
-  for (const chunk of chunksOf(records, maxIds)) {
-    yield* attempt(database, operation, async () => {
-      const { rows } = await sql<{ readonly entry_id: Uint8Array; readonly sequence: BigInteger }>`
-        select entry_id, sequence from ${tables.entries}
-        where store = (select id from ${tables.stores} where store_id = ${storeId})
-        and entry_id in (${sql.join(chunk.map(({ entry }) => toBuffer(entry.id)))})`.execute(connection)
-      for (const { entry_id, sequence } of rows) sequences.set(idKey(entry_id), toNumber(sequence))
-    })
-  }
-  return sequences
+  return yield* insert(added)
 })
 
 /** The sequence of each entry, where all of them were new. */
@@ -71,18 +66,22 @@ const toSlots = (
 export const append = Effect.fnUntraced(function* (
   database: Database,
   insert: Insert,
-  storeId: StoreId,
-  records: ReadonlyArray<FeedRecord>
-): Effect.fn.Return<ReadonlyArray<Appended>, StorageError | StoreErasedError> {
-  if (records.length === 0) return []
+  { known, records, storeId }: Append
+): Effect.fn.Return<ReadonlyArray<Appended>, AppendError> {
+  if (records.length === 0) {
+    if (known !== undefined) yield* findStore(database, operation, storeId, known)
+    return []
+  }
   const copies = firstCopies(records)
-  const firsts = Array.from(copies.values())
-  const entries = firsts.map(toNewEntry)
+  const entries = Array.from(copies.values(), toNewEntry)
+  const ids = entries.map(({ id }) => id)
   while (true) {
-    const inserted = yield* insertNew(database, insert, storeId, entries)
+    const inserted = yield* insertNew(database, insert, storeId, { storeId, entries, known })
     const sequences =
-      inserted?.count === firsts.length ? countUp(copies, inserted) : yield* findSequences(database, storeId, firsts)
+      inserted?.count === entries.length
+        ? countUp(copies, inserted)
+        : yield* findSequences(database, operation, storeId, ids)
     // Entries that were neither inserted nor there: the store's row was made in between, or the store erased.
-    if (sequences.size === firsts.length) return toSlots(records, sequences, inserted)
+    if (sequences.size === entries.length) return toSlots(records, sequences, inserted)
   }
 })

@@ -1,15 +1,12 @@
-import type { BucketRange, BucketSelection, FeedEntry, StorageError, StoreId } from "@eventlog-server/core"
+import type { BucketRange, BucketSelection, FeedEntry, StorageError, StoreId } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import { type RawBuilder, sql } from "kysely"
-import { attempt, type Database } from "../database/Database.ts"
-import { chunksOf, ownBytes, toNumber } from "../database/values.ts"
-import type { BucketIndex, PlaceRow, Probe } from "../dialects/Dialect.ts"
-import type { Tables } from "../schema/tables.ts"
-import { entryColumns, toFeedEntry } from "./entries.ts"
+import type { Database } from "../database/Database.ts"
+import { storeOf } from "../database/stores.ts"
+import { ownBytes, toNumber } from "../database/values.ts"
+import type { BucketIndex, PlaceRow, Probe } from "../dialects/Probe.ts"
+import { fetchEntries } from "./fetchEntries.ts"
 import { findInRanges } from "./probes.ts"
-
-/** What the other tables call the store. */
-const storeOf = ({ stores }: Tables, storeId: StoreId) => sql`(select id from ${stores} where store_id = ${storeId})`
 
 const operation = "FeedStore.bucket"
 
@@ -44,8 +41,8 @@ const findPlaces =
   ({ dialect, tables }: Database, storeId: StoreId, { maxEntries, order }: BucketSelection) =>
   (probes: ReadonlyArray<Probe>): RawBuilder<PlaceRow> => {
     const store = storeOf(tables, storeId)
-    return dialect.findPlaces(tables.entries, store, probes, (probe, columns) => {
-      const scan = dialect.scanBucket(indexes[order], probe)
+    return dialect.buckets.findPlaces(tables.entries, store, probes, (probe, columns) => {
+      const scan = dialect.buckets.scan(indexes[order], probe)
       return sql`
         select ${columns} from ${tables.entries} where store = ${store} and ${scan.condition}
         and transport_only <= ${probe.maxTransportOnly}
@@ -79,26 +76,6 @@ const takeRanges = (
   return end === -1 ? ranges : ranges.slice(0, end)
 }
 
-/** Entries that a statement fetches at most. */
-const maxFetched = 1_000
-
-const fetchEntries = Effect.fnUntraced(function* (
-  database: Database,
-  storeId: StoreId,
-  sequences: ReadonlyArray<number>
-): Effect.fn.Return<ReadonlyMap<number, FeedEntry>, StorageError> {
-  const { connection, dialect, tables } = database
-  const store = storeOf(tables, storeId)
-  const entries = new Map<number, FeedEntry>()
-  for (const chunk of chunksOf(sequences, maxFetched)) {
-    yield* attempt(database, operation, async () => {
-      const { rows } = await dialect.selectAt(entryColumns, tables.entries, store, chunk).execute(connection)
-      for (const entry of rows.map(toFeedEntry)) entries.set(entry.remoteSequence, entry)
-    })
-  }
-  return entries
-})
-
 /**
  * `FeedStore.bucket`. The index of buckets says where the entries are and what they weigh; only those that fit are fetched,
  * by their sequences. A statement that did both would carry payloads through its sorting and counting, which MySQL does
@@ -113,7 +90,7 @@ export const bucket = Effect.fnUntraced(function* (
   const found = yield* findInRanges(database, operation, ranges, findPlaces(database, storeId, selection), toPlace)
   const taken = takeRanges(found, selection)
   const sequences = new Set(taken.flatMap((places) => places.map(({ sequence }) => sequence)))
-  const entries = yield* fetchEntries(database, storeId, Array.from(sequences))
+  const entries = yield* fetchEntries(database, operation, storeOf(database.tables, storeId), Array.from(sequences))
   // An erasure may have come in between.
   return taken.map((places) => places.flatMap(({ sequence }) => entries.get(sequence) ?? []))
 })

@@ -1,9 +1,9 @@
-import type { BucketBounds, BucketRange, StorageError, StoreId } from "@eventlog-server/core"
+import type { BucketBounds, BucketRange, StorageError, StoreId } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import { type RawBuilder, sql } from "kysely"
 import type { Database } from "../database/Database.ts"
 import { toNumber } from "../database/values.ts"
-import type { BucketIndex, ProbeSql } from "../dialects/Dialect.ts"
+import type { BucketIndex, ProbeSql } from "../dialects/Probe.ts"
 import type { BigInteger } from "../schema/tables.ts"
 import { findInRanges, type ProbeRow } from "./probes.ts"
 
@@ -18,7 +18,7 @@ const selectBounds =
   ({ dialect, tables }: Database, storeId: StoreId) =>
   (probe: ProbeSql): RawBuilder<BoundsRow> => {
     const end = (direction: BucketIndex["direction"]) => {
-      const scan = dialect.scanBucket({ column: "sequence", direction }, probe)
+      const scan = dialect.buckets.scan({ column: "sequence", direction }, probe)
       return sql`
       select sequence from ${tables.entries}
       where store = (select id from ${tables.stores} where store_id = ${storeId}) and ${scan.condition}
@@ -54,7 +54,7 @@ export const bucketBounds = (
       database,
       "FeedStore.bucketBounds",
       ranges,
-      (probes) => database.dialect.forEachProbe(probes, selectBounds(database, storeId)),
+      (probes) => database.dialect.buckets.forEachProbe(probes, selectBounds(database, storeId)),
       toBounds
     ),
     (found) => found.map(join)

@@ -1,4 +1,4 @@
-import type { FeedEntry } from "@eventlog-server/core"
+import type { FeedEntry } from "@eventlog-server/core/backend"
 import { EventJournal } from "effect/eventlog"
 import { sql } from "kysely"
 import { ownBytes, toNumber } from "../database/values.ts"

@@ -1,8 +1,8 @@
-import type { StorageError, StoreId } from "@eventlog-server/core"
+import type { StorageError } from "@eventlog-server/core/backend"
 import type { Effect } from "effect"
 import { combine } from "../database/combine.ts"
 import { attempt, type Database } from "../database/Database.ts"
-import type { Inserted, NewEntry } from "../dialects/Dialect.ts"
+import type { Inserted, StoreAppend } from "../dialects/Writes.ts"
 
 const operation = "FeedStore.append"
 
@@ -10,25 +10,17 @@ const operation = "FeedStore.append"
 const maxBytes = 1024 * 1024
 const bytesPerEntry = 1024
 
-/** New entries, and the store that they go to. */
-export interface NewEntries {
-  readonly storeId: StoreId
-  readonly entries: ReadonlyArray<NewEntry>
-}
-
-/** Inserts entries into a store as `Dialect.append` does. */
-export type Insert = (added: NewEntries) => Effect.Effect<Inserted | undefined, StorageError>
+/** Inserts entries into a store as `Writes.append` does. */
+export type Insert = (added: StoreAppend) => Effect.Effect<Inserted | undefined, StorageError>
 
 /** Group commit across stores: what is inserted at the same time is one commit where the database can do that. */
 export const makeInsert = (database: Database): Insert => {
-  const { connection, dialect, tables } = database
-  const { append, appendToStores } = dialect
-  const alone: Insert = ({ entries, storeId }) =>
-    attempt(database, operation, () => append(connection, tables, storeId, entries))
-  if (appendToStores === undefined) return alone
-  return combine<NewEntries, Inserted | undefined, StorageError>({
+  const { acrossStores, writes } = database.dialect
+  const alone: Insert = (added) => attempt(database, operation, () => writes.append(database, added))
+  if (acrossStores === undefined) return alone
+  return combine<StoreAppend, Inserted | undefined, StorageError>({
     alone,
-    together: (appends) => attempt(database, operation, () => appendToStores(connection, tables, appends)),
+    together: (appends) => attempt(database, operation, () => acrossStores.append(database, appends)),
     weigh: ({ entries }) => entries.reduce((sum, { bytes }) => sum + bytes + bytesPerEntry, 0),
     maxWeight: maxBytes
   })

@@ -1,11 +1,8 @@
-import type { FeedRecord } from "@eventlog-server/core"
-import { entryBytes } from "@eventlog-server/core/protocol"
+import { hash } from "node:crypto"
+import { bucketName, entryBytes, type FeedRecord } from "@eventlog-server/core/backend"
 import { toBuffer } from "../database/values.ts"
-import type { NewEntry } from "../dialects/Dialect.ts"
-import { bucketOf } from "./bucketOf.ts"
-
-/** An entry id as a key of a map. */
-export const idKey = (id: Uint8Array): string => Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString("latin1")
+import type { NewEntry } from "../dialects/Writes.ts"
+import { idKey } from "./ids.ts"
 
 /** The first record of each entry id, in order, by its key. */
 export const firstCopies = (records: ReadonlyArray<FeedRecord>): ReadonlyMap<string, FeedRecord> => {
@@ -16,6 +13,14 @@ export const firstCopies = (records: ReadonlyArray<FeedRecord>): ReadonlyMap<str
   }
   return copies
 }
+
+/**
+ * What the entries of an event and a primary key are found by: the first 16 bytes of a SHA-256. Names of any length have an
+ * index entry of the same size so, and are told apart by their bytes on every database. An event name holds no U+0000,
+ * which makes it the end of the name.
+ */
+export const bucketOf = (event: string, primaryKey: string): Buffer =>
+  hash("sha256", bucketName(event, primaryKey), "buffer").subarray(0, 16)
 
 /** A record as dialects take it. */
 export const toNewEntry = ({ author, entry, transportOnly }: FeedRecord): NewEntry => ({

@@ -1,10 +1,10 @@
-import type { BucketRange, StorageError } from "@eventlog-server/core"
+import type { BucketRange, StorageError } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import type { RawBuilder } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
 import { chunksOf, toBuffer } from "../database/values.ts"
-import type { Probe } from "../dialects/Dialect.ts"
-import { bucketOf } from "./bucketOf.ts"
+import type { Probe } from "../dialects/Probe.ts"
+import { bucketOf } from "./newEntries.ts"
 
 const everyId = Buffer.alloc(0)
 
@@ -35,7 +35,7 @@ export const findInRanges = Effect.fnUntraced(function* <Row extends ProbeRow, A
   const { connection, dialect } = database
   const found = ranges.map((): Array<A> => [])
   const probes = ranges.flatMap((range, index) => probesOf(range).map((probe) => ({ index, probe })))
-  for (const chunk of chunksOf(probes, dialect.maxProbes)) {
+  for (const chunk of chunksOf(probes, dialect.buckets.maxProbes)) {
     const statement = statementFor(chunk.map(({ probe }) => probe))
     const rows = yield* attempt(database, operation, async () => {
       const { rows } = await statement.execute(connection)

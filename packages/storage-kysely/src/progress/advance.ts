@@ -1,38 +1,34 @@
-import type { StorageError } from "@eventlog-server/core"
-import type { Effect } from "effect"
+import {
+  FeedLostError,
+  type KnownEntry,
+  type Lease,
+  LeaseLostError,
+  type StorageError
+} from "@eventlog-server/core/backend"
+import { Effect } from "effect"
 import { sql } from "kysely"
-import { combine } from "../database/combine.ts"
 import { attempt, type Database } from "../database/Database.ts"
-import type { CursorMove } from "../dialects/Dialect.ts"
+import type { Held, LeaseUpdates } from "./leaseUpdates.ts"
 
-/** Moves a cursor up, and answers whether the lease is still held: only then it is moved. */
-export type Advance = (move: CursorMove) => Effect.Effect<boolean, StorageError>
-
-const operation = "Lease.advance"
-
-/** Cursors that one statement moves at most. */
-const maxMoves = 100
-
-/** Moves the cursors that are moved at the same time in one statement, where the database can do that. */
-export const makeAdvance = (database: Database): Advance => {
-  const { connection, dialect, tables } = database
-  const alone: Advance = ({ sequence, storeId, token }) =>
-    attempt(database, operation, async () => {
-      const { numAffectedRows } = await sql`
-        update ${tables.stores} set processed = case when processed < ${sequence} then ${sequence} else processed end
-        where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now}`.execute(connection)
-      return numAffectedRows === 1n
-    })
-  const { advanceAll } = dialect
-  if (advanceAll === undefined) return alone
-  return combine<CursorMove, boolean, StorageError>({
-    alone,
-    together: (moves) =>
-      attempt(database, operation, async () => {
-        const { rows } = await advanceAll(tables, moves).execute(connection)
-        return new Map(rows.map(({ move }) => [move, true]))
-      }),
-    weigh: () => 1,
-    maxWeight: maxMoves
+/** Whether the lease is held still. One that ran out never comes back, so it was held before too. */
+const isLeaseHeld = (database: Database, { storeId, token }: Held): Effect.Effect<boolean, StorageError> =>
+  attempt(database, "Lease.advance", async () => {
+    const { connection, dialect, tables } = database
+    const { rows } = await sql`select 1 from ${tables.stores}
+      where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now}`.execute(connection)
+    return rows.length > 0
   })
-}
+
+/** `Lease.advance`. Where nothing was moved a second look tells why: the lease was lost, or the entry. */
+export const makeAdvance = (
+  database: Database,
+  { advance }: Pick<LeaseUpdates, "advance">,
+  held: Held
+): Lease["advance"] =>
+  Effect.fnUntraced(function* (processed: KnownEntry) {
+    if (yield* advance({ ...held, processed })) return
+    const { storeId } = held
+    return yield* (yield* isLeaseHeld(database, held))
+      ? new FeedLostError({ storeId, sequence: processed.sequence })
+      : new LeaseLostError({ storeId })
+  })

@@ -1,76 +1,34 @@
-import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core"
-import { Effect, Option, Schedule, type Scope } from "effect"
-import { type RawBuilder, sql } from "kysely"
-import { beforeLeaving } from "../database/beforeLeaving.ts"
-import { attempt, type Database } from "../database/Database.ts"
-import { createStore, findStore } from "../database/stores.ts"
-import { toNumber } from "../database/values.ts"
-import type { BigInteger } from "../schema/tables.ts"
-import type { Advance } from "./advance.ts"
+import type { Lease, StorageError, StoreId } from "@eventlog-server/core/backend"
+import { Clock, Effect, Option, Schedule, type Scope } from "effect"
+import { beforeLeaving, type Database } from "../database/Database.ts"
+import { makeAdvance } from "./advance.ts"
+import { type Held, type LeaseUpdates, makeLeaseUpdates } from "./leaseUpdates.ts"
 
-const operation = "StoreProgress.lease"
-
-/** How many rows an update met. */
-const execute = (database: Database, update: RawBuilder<unknown>): Effect.Effect<number, StorageError> =>
-  Effect.map(
-    attempt(database, operation, () => update.execute(database.connection)),
-    ({ numAffectedRows }) => Number(numAffectedRows ?? 0n)
-  )
-
-/** A lease as its holder knows it. The token is the holder's alone, and so the fence of everything that it does. */
-interface Held {
-  readonly storeId: StoreId
-  readonly token: string
+/** What leases are made of. */
+interface Parts {
+  readonly leaseMillis: number
+  readonly updates: LeaseUpdates
 }
 
-const free = ({ tables }: Database, { storeId, token }: Held) =>
-  sql`update ${tables.stores} set lease_holder = null, lease_until = 0
-    where store_id = ${storeId} and lease_holder = ${token}`
-
-const renew = ({ dialect, tables }: Database, { storeId, token }: Held, leaseMillis: number) =>
-  sql`update ${tables.stores} set lease_until = ${dialect.now} + ${leaseMillis}
-    where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now}`
-
-const seize = ({ dialect, tables }: Database, { storeId, token }: Held, leaseMillis: number) =>
-  sql`update ${tables.stores} set lease_holder = ${token}, lease_until = ${dialect.now} + ${leaseMillis}
-    where store_id = ${storeId} and erased = 0 and lease_until <= ${dialect.now}`
-
-/** The cursor of whoever holds the lease by a token. */
-const readCursor = (database: Database, { storeId, token }: Held): Effect.Effect<number | undefined, StorageError> =>
-  attempt(database, operation, async () => {
-    const { rows } = await sql<{ readonly processed: BigInteger }>`select processed from ${database.tables.stores}
-      where store_id = ${storeId} and lease_holder = ${token}`.execute(database.connection)
-    return rows[0] && toNumber(rows[0].processed)
+/**
+ * How long until a lease is renewed: a third of its time at most. The clock is at a whole multiple of a twelfth of that time
+ * then, as it is for others that were taken at about the same time: so all of them are renewed together.
+ */
+const renewalPause = (leaseMillis: number): Effect.Effect<number> =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const step = leaseMillis / 12
+    return Math.floor((now + leaseMillis / 3) / step) * step - now
   })
 
-/** Whether the store has a row, also one that was erased. */
-const hasRow = (database: Database, storeId: StoreId): Effect.Effect<boolean, StorageError> =>
-  Effect.catchTag(findStore(database, operation, storeId), "StoreErasedError", () => Effect.succeed(true))
-
-/** Takes the lease unless somebody holds it; answers the cursor. */
-const take = Effect.fnUntraced(function* (
-  database: Database,
-  held: Held,
-  leaseMillis: number
-): Effect.fn.Return<number | undefined, StorageError> {
-  if ((yield* execute(database, seize(database, held, leaseMillis))) === 0) {
-    // Only a store without a row may get one: an insert that does nothing uses up a number all the same.
-    if (yield* hasRow(database, held.storeId)) return undefined
-    yield* attempt(database, operation, () => createStore(database, held.storeId))
-    if ((yield* execute(database, seize(database, held, leaseMillis))) === 0) return undefined
-  }
-  return yield* readCursor(database, held)
-})
-
 /** Keeps a lease alive until it is lost. While the database is away there is nothing to do but to try again. */
-const keep = (database: Database, held: Held, leaseMillis: number): Effect.Effect<void> =>
+const keep = ({ leaseMillis, updates }: Parts, held: Held): Effect.Effect<void> =>
   Effect.gen(function* () {
-    let pause = leaseMillis / 3
+    let isAway = false
     while (true) {
-      yield* Effect.sleep(pause)
-      const renewed = yield* Effect.option(execute(database, renew(database, held, leaseMillis)))
-      if (Option.isSome(renewed) && renewed.value === 0) return
-      pause = Option.isSome(renewed) ? leaseMillis / 3 : leaseMillis / 30
+      yield* Effect.sleep(isAway ? leaseMillis / 30 : yield* renewalPause(leaseMillis))
+      const renewed = yield* Effect.option(updates.renew(held))
+      isAway = Option.isNone(renewed)
+      if (Option.isSome(renewed) && !renewed.value) return
     }
   })
 
@@ -78,47 +36,40 @@ const keep = (database: Database, held: Held, leaseMillis: number): Effect.Effec
  * Gives back a lease that may have been taken, though nobody was told so: as soon as the database answers again, and at
  * the latest when it has run out anyway.
  */
-const giveBackUnknown = (database: Database, held: Held, leaseMillis: number): Effect.Effect<void> =>
-  execute(database, free(database, held)).pipe(
-    Effect.retry(Schedule.spaced(Math.min(1_000, leaseMillis / 10))),
-    Effect.timeoutOption(leaseMillis),
-    Effect.interruptible,
-    Effect.forkDetach,
-    Effect.asVoid
-  )
+const giveBackUnknown = ({ leaseMillis, updates }: Parts, held: Held): Effect.Effect<void> =>
+  updates
+    .free(held)
+    .pipe(
+      Effect.retry(Schedule.spaced(Math.min(1_000, leaseMillis / 10))),
+      Effect.timeoutOption(leaseMillis),
+      Effect.interruptible,
+      Effect.forkDetach,
+      Effect.asVoid
+    )
 
 /** How long giving a lease back may take; where that fails it runs out by itself. */
 const releaseMillis = 5_000
-
-const release = (database: Database, held: Held): Effect.Effect<void> =>
-  beforeLeaving(execute(database, free(database, held)), releaseMillis)
-
-const leaseOf = (advance: Advance, held: Held, cursor: number): Omit<Lease, "transaction"> => ({
-  cursor,
-  advance: (sequence) =>
-    Effect.flatMap(advance({ ...held, sequence }), (isHeld) =>
-      isHeld ? Effect.void : Effect.fail(new LeaseLostError({ storeId: held.storeId }))
-    )
-})
 
 /** Adds to a lease, by the token that it is held by. */
 export type ExtendLease = (lease: Omit<Lease, "transaction">, storeId: StoreId, token: string) => Lease
 
 /** `StoreProgress.lease`. */
-export const lease = (
+export const makeLease = (
   database: Database,
-  advance: Advance,
   leaseMillis: number,
-  extend: ExtendLease,
-  storeId: StoreId
-): Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope> =>
-  Effect.gen(function* () {
+  extend: ExtendLease
+): ((storeId: StoreId) => Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope>) => {
+  const parts: Parts = { leaseMillis, updates: makeLeaseUpdates(database, leaseMillis) }
+  const { free, take } = parts.updates
+  return Effect.fnUntraced(function* (storeId) {
     const held: Held = { storeId, token: crypto.randomUUID() }
-    const taken = Effect.tapError(take(database, held, leaseMillis), () => giveBackUnknown(database, held, leaseMillis))
+    const taken = Effect.tapError(take(held), () => giveBackUnknown(parts, held))
     const cursor = yield* Effect.acquireRelease(taken, (cursor) =>
-      cursor === undefined ? Effect.void : release(database, held)
+      Option.isNone(cursor) ? Effect.void : beforeLeaving(free(held), releaseMillis)
     )
-    if (cursor === undefined) return Option.none()
-    yield* Effect.forkScoped(keep(database, held, leaseMillis))
-    return Option.some(extend(leaseOf(advance, held, cursor), storeId, held.token))
+    if (Option.isNone(cursor)) return Option.none()
+    yield* Effect.forkScoped(keep(parts, held))
+    const lease = { cursor: cursor.value, advance: makeAdvance(database, parts.updates, held) }
+    return Option.some(extend(lease, storeId, held.token))
   })
+}

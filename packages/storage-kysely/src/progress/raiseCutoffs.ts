@@ -1,12 +1,17 @@
-import type { CompactionGroup, CutoffRequest, StorageError, StoreId } from "@eventlog-server/core"
+import {
+  type CompactionGroup,
+  type CutoffRequest,
+  raiseGroups,
+  type StorageError,
+  type StoreId
+} from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import { sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
 import { createStore } from "../database/stores.ts"
+import type { Connection } from "../database/Target.ts"
 import { toNumber } from "../database/values.ts"
-import type { Connection } from "../dialects/Dialect.ts"
 import type { BigInteger, GroupRow, StoreRow } from "../schema/tables.ts"
-import { raise } from "./groups.ts"
 
 /** What is known of a store at a time. */
 interface Snapshot {
@@ -65,7 +70,7 @@ const raiseLocked = (
     await sql`update ${database.tables.stores} set erased = erased where store_id = ${storeId}`.execute(transaction)
     const { groups, now, store } = await readSnapshot(database, transaction, storeId)
     if (store === undefined || store.erased !== 0) return []
-    const raised = raise(groups, requests, now)
+    const raised = raiseGroups(groups, requests, now)
     await writeGroups(database, transaction, store.id, groups, raised)
     return raised
   })
@@ -86,7 +91,7 @@ export const raiseCutoffs = Effect.fnUntraced(function* (
     if (requests.length === 0) return []
     yield* run(() => createStore(database, storeId))
   } else {
-    const raised = raise(groups, requests, now)
+    const raised = raiseGroups(groups, requests, now)
     if (raised.length === groups.length && raised.every((group, index) => group === groups[index])) return groups
   }
   return yield* run(() => raiseLocked(database, storeId, requests))

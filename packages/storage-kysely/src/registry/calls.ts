@@ -1,4 +1,4 @@
-import { type EventLogServerStoreRegistry, EventLogServerStoreRegistryError } from "@eventlog-server/core"
+import { type EventLogServerStoreRegistry, EventLogServerStoreRegistryError } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import { attempt, type Database } from "../database/Database.ts"
 

@@ -1,8 +1,8 @@
-import type { EventLogServerStoreRegistryError } from "@eventlog-server/core"
+import type { EventLogServerStoreRegistryError } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import { type RawBuilder, sql } from "kysely"
 import type { Database } from "../database/Database.ts"
-import type { Connection } from "../dialects/Dialect.ts"
+import type { Connection } from "../database/Target.ts"
 import type { AccessNotes } from "../wakeups/accessNotes.ts"
 import { type Registry, run } from "./calls.ts"
 

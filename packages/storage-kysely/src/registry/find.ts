@@ -1,4 +1,4 @@
-import type { EventLogServerStoreRegistryError } from "@eventlog-server/core"
+import type { EventLogServerStoreRegistryError } from "@eventlog-server/core/backend"
 import { Effect, Exit, Request, RequestResolver } from "effect"
 import { sql } from "kysely"
 import type { Database } from "../database/Database.ts"
@@ -18,7 +18,13 @@ class Find extends Request.Class<
 > {}
 
 /** Keys that a statement asks for at most: far below the parameters that a database takes. */
-const maxKeys = 1_000
+const maxKeys = 1_024
+
+/**
+ * As many as a power of two, the last one again and again, so that statements of few different texts ask for any number.
+ */
+const padded = (publicKeys: ReadonlyArray<string>): ReadonlyArray<string> =>
+  Array.from({ length: 2 ** Math.ceil(Math.log2(publicKeys.length)) }, (_, i) => publicKeys[i] ?? publicKeys.at(-1)!)
 
 /**
  * Every write, every subscription and every check of a connection looks up its key, so what is looked up at the same time
@@ -27,8 +33,8 @@ const maxKeys = 1_000
 export const makeFind = (database: Database): FindKey => {
   const find = (publicKeys: ReadonlyArray<string>) =>
     run(database, "resolve", () =>
-      sql<FoundKey>`select public_key, store_id, signing_public_key, removed from ${database.tables.keys}
-        where public_key in (${sql.join(publicKeys)})`.execute(database.connection)
+      database.run(sql<FoundKey>`select public_key, store_id, signing_public_key, removed from ${database.tables.keys}
+        where public_key in (${sql.join(padded(publicKeys))})`)
     )
   const resolver = RequestResolver.make<Find>((entries) =>
     Effect.matchCause(find(Array.from(new Set(entries.map(({ request }) => request.publicKey)))), {

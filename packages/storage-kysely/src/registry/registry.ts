@@ -1,4 +1,9 @@
-import { EventLogServerStoreRegistryError, type KeyMapping, type StoreId } from "@eventlog-server/core"
+import {
+  EventLogServerStoreRegistryError,
+  type KeyMapping,
+  type KeysQuery,
+  type StoreId
+} from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import { sql } from "kysely"
 import type { Database } from "../database/Database.ts"
@@ -38,7 +43,7 @@ const insert = (
   { connection, dialect, tables }: Database,
   { publicKey, signingPublicKey, storeId }: Parameters<Registry["assign"]>[0]
 ): Promise<unknown> =>
-  dialect
+  dialect.writes
     .insertNew(tables.keys, {
       public_key: publicKey,
       store_id: storeId,
@@ -104,14 +109,14 @@ const remove = (
 
 const list = (
   database: Database,
-  after: string | undefined,
-  limit: number
+  { after, limit, storeId }: KeysQuery
 ): Effect.Effect<ReadonlyArray<KeyMapping>, EventLogServerStoreRegistryError> => {
   const { connection, tables } = database
+  const ofStore = storeId === undefined ? sql`` : sql`and store_id = ${storeId}`
   const rest = after === undefined ? sql`` : sql`and public_key > ${after}`
   return Effect.map(
     run(database, "list", () =>
-      sql<FoundKey>`select * from ${tables.keys} where removed = 0 ${rest}
+      sql<FoundKey>`select * from ${tables.keys} where removed = 0 ${ofStore} ${rest}
         order by public_key limit ${limit}`.execute(connection)
     ),
     ({ rows }) => rows.map(toMapping)
@@ -130,7 +135,7 @@ export const makeRegistry = (database: Database, access: AccessNotes): Registry 
     enroll: (options) => enroll(parts, options),
     bind: (options) => bind(parts, options),
     remove: (publicKey) => remove(parts, publicKey),
-    list: (after, limit) => list(database, after, limit),
+    list: (query) => list(database, query),
     changes: access.listeners.changes
   }
 }

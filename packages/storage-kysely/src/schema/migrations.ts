@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely"
 import { type MigrationProvider, Migrator, type MigratorProps } from "kysely/migration"
 import { type DialectName, dialects } from "../dialects/dialects.ts"
-import { createTables, dropTables } from "./createTables.ts"
+import { createFailures, createTables, dropTables, indexKeysByStore } from "./createTables.ts"
 import { prefixOf, type TableOptions } from "./tables.ts"
 
 /** Which tables to make, for which database. */
@@ -18,6 +18,16 @@ export const migrationProvider = (options: SchemaOptions): MigrationProvider => 
     "0001_tables": {
       up: (db) => createTables(db, dialects[options.dialect], options),
       down: (db) => dropTables(db, options)
+    },
+    "0002_keys_by_store": {
+      up: (db) => indexKeysByStore(db, dialects[options.dialect], options),
+      // An earlier release doesn't mind the index, which goes with its table. Without a `down` Kysely would stay here.
+      down: async () => {}
+    },
+    "0003_failures": {
+      up: (db) => createFailures(db, dialects[options.dialect], options),
+      // Nor does it mind the table, which goes with the others: what operators may still need of it stays.
+      down: async () => {}
     }
   })
 })

@@ -1,3 +1,4 @@
+import type { FailureReason } from "@eventlog-server/core/backend"
 import { type RawBuilder, sql } from "kysely"
 
 /** What a driver makes of a column of 64 bits: pg answers text, PGlite a number or a bigint, others a number. */
@@ -52,6 +53,26 @@ export interface GroupRow {
   readonly cutoff: BigInteger
 }
 
+/** An entry whose handler failed. */
+export interface FailureRow {
+  /** `StoreRow.id`. */
+  readonly store: number
+  readonly sequence: BigInteger
+  /** 16 bytes. */
+  readonly entry_id: Uint8Array
+  readonly event: string
+  readonly primary_key: string
+  /** The public key of the device that wrote the entry; `null` for the server. */
+  readonly author: string | null
+  readonly reason: FailureReason
+  readonly message: string
+  /** How often it was recorded. */
+  readonly attempts: number
+  /** When it was recorded for the first and for the last time, in milliseconds since the epoch, by the database's clock. */
+  readonly first_at: BigInteger
+  readonly last_at: BigInteger
+}
+
 /** A public key and its store. */
 export interface KeyRow {
   readonly public_key: string
@@ -79,6 +100,7 @@ export interface EventLogTables {
   readonly stores: StoreRow
   readonly entries: EntryRow
   readonly groups: GroupRow
+  readonly failures: FailureRow
   readonly keys: KeyRow
   readonly identity: IdentityRow
 }
@@ -110,6 +132,7 @@ export const tablesOf = (options: TableOptions): Tables => {
     stores: table("stores"),
     entries: table("entries"),
     groups: table("groups"),
+    failures: table("failures"),
     keys: table("keys"),
     identity: table("identity")
   }

@@ -1,8 +1,8 @@
-import { type Contain, CurrentTransaction, StorageError } from "@eventlog-server/core"
+import { type Contain, CurrentTransaction, StorageError } from "@eventlog-server/core/backend"
 import { Cause, Effect, Exit } from "effect"
 import type { ControlledTransaction } from "kysely"
-import { isNetworkFailure } from "../dialects/connectionFailures.ts"
 import type { Dialect } from "../dialects/Dialect.ts"
+import { isNetworkFailure } from "../dialects/Failure.ts"
 import { makeHandle } from "./handle.ts"
 
 const operation = "Lease.transaction"

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks"
-import type { HandlerTransactions } from "@eventlog-server/core"
+import type { HandlerTransactions } from "@eventlog-server/core/backend"
 import type { ControlledTransaction, KyselyPlugin, Transaction } from "kysely"
 
 /** A handler used its transaction after it had ended, or had run out of time. */

@@ -1,8 +1,15 @@
-import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core"
+import {
+  FeedLostError,
+  type KnownEntry,
+  type Lease,
+  LeaseLostError,
+  type StorageError,
+  type StoreId
+} from "@eventlog-server/core/backend"
 import { Effect, Exit } from "effect"
-import { type ControlledTransaction, type Kysely, type KyselyPlugin, sql } from "kysely"
-import { beforeLeaving } from "../database/beforeLeaving.ts"
-import type { Database } from "../database/Database.ts"
+import { type ControlledTransaction, type Kysely, type KyselyPlugin, type RawBuilder, sql } from "kysely"
+import { beforeLeaving, type Database } from "../database/Database.ts"
+import { holds } from "../database/known.ts"
 import { type Conflicts, containIn, within } from "./contain.ts"
 
 /** A lease that transactions move the cursor of. */
@@ -21,12 +28,12 @@ export interface TransactionalLease<DB> {
 /** How long the end of a transaction that is given up is waited for, in milliseconds. */
 const rollbackMillis = 5_000
 
-/** What `beginHandlers` did to the connection is undone. */
+/** What `Handlers.begin` did to the connection is undone. */
 const end = <DB>({ dialect }: Database, transaction: ControlledTransaction<DB>): Effect.Effect<void, StorageError> => {
-  const { endHandlers } = dialect
-  return endHandlers === undefined
+  const statement = dialect.handlers.end
+  return statement === undefined
     ? Effect.void
-    : Effect.asVoid(within(dialect, () => endHandlers.execute(transaction.withoutPlugins())))
+    : Effect.asVoid(within(dialect, () => statement.execute(transaction.withoutPlugins())))
 }
 
 /** Undoes a transaction. A statement of a handler that hangs may be before it. */
@@ -44,7 +51,7 @@ const unchanged: KyselyPlugin = { transformQuery: ({ node }) => node, transformR
 
 /**
  * `Lease.transaction`. The last statement is the fence and the cursor in one: it moves the cursor of whoever holds the lease
- * from where this holder knows it to be. A commit whose answer was lost is found out so: the cursor is elsewhere, the lease
+ * from where this holder knows it to be, to an entry that is still there. A commit whose answer was lost is found out so: the cursor is elsewhere, the lease
  * counts as lost, and whoever takes it next goes on from the cursor.
  */
 export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable<Lease["transaction"]> => {
@@ -57,21 +64,37 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
 
   const begin = Effect.gen(function* () {
     const transaction = yield* within(dialect, () => db.startTransaction().execute())
-    const prepare = dialect.beginHandlers(tables, storeId, leaseMillis)
+    const prepare = dialect.handlers.begin(tables, storeId, leaseMillis)
     yield* within(dialect, () => prepare.execute(transaction.withoutPlugins())).pipe(
       Effect.tapError(() => rollBack(database, transaction))
     )
     return transaction
   })
 
-  const commit = Effect.fnUntraced(function* (transaction: ControlledTransaction<DB>, sequence: number) {
-    const { numAffectedRows } = yield* within(dialect, () =>
-      sql`update ${tables.stores} set processed = ${sequence}
-        where store_id = ${storeId} and lease_holder = ${token} and processed = ${cursor}`.execute(
-        transaction.withoutPlugins()
-      )
+  /** Updates the store's row, and tells whether it is the holder's and the cursor where it was. */
+  const update = (
+    transaction: ControlledTransaction<DB>,
+    change: RawBuilder<unknown>,
+    condition: RawBuilder<unknown>
+  ) =>
+    Effect.map(
+      within(dialect, () =>
+        sql`update ${tables.stores} as s set ${change}
+          where store_id = ${storeId} and lease_holder = ${token} and processed = ${cursor} ${condition}`.execute(
+          transaction.withoutPlugins()
+        )
+      ),
+      ({ numAffectedRows }) => numAffectedRows === 1n
     )
-    if (numAffectedRows !== 1n) return yield* new LeaseLostError({ storeId })
+
+  const commit = Effect.fnUntraced(function* (transaction: ControlledTransaction<DB>, processed: KnownEntry) {
+    const { sequence } = processed
+    const ifHeld = sql`and ${holds(tables, sql`s.id`, processed)}`
+    if (!(yield* update(transaction, sql`processed = ${sequence}`, ifHeld))) {
+      // Not by a select, which may see the snapshot that the transaction began with.
+      const isHolder = yield* update(transaction, sql`erased = erased`, sql``)
+      return yield* isHolder ? new FeedLostError({ storeId, sequence }) : new LeaseLostError({ storeId })
+    }
     yield* end(database, transaction)
     yield* within(dialect, () => transaction.commit().execute())
     cursor = sequence
@@ -82,7 +105,7 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
     Effect.acquireUseRelease(
       begin,
       (transaction) =>
-        Effect.flatMap(work(containIn(dialect, transaction, conflicts)), (sequence) => commit(transaction, sequence)),
+        Effect.flatMap(work(containIn(dialect, transaction, conflicts)), (processed) => commit(transaction, processed)),
       (transaction, exit) => (Exit.isSuccess(exit) ? Effect.void : rollBack(database, transaction))
     )
 }

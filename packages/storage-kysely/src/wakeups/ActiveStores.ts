@@ -1,78 +1,65 @@
-import type { StoreId } from "@eventlog-server/core"
-import { Effect, Queue, Stream } from "effect"
+import { type StoreId, type Wakeup, WakeupListeners } from "@eventlog-server/core/backend"
+import type { Stream } from "effect"
 
-interface ActiveStore {
-  readonly listeners: Set<() => void>
-  /** What the last look at the store found; `undefined` before the first. */
-  seen: string | undefined
+/** A store as somebody found it who looked. */
+export interface Sight {
+  readonly head: number
+  readonly isErased: boolean
 }
 
 /** The stores that somebody on this node listens to. Whoever hears of a change tells them. */
 export class ActiveStores {
-  readonly #stores = new Map<StoreId, ActiveStore>()
+  /** What the last look at each store found. */
+  readonly #seen = new Map<StoreId, Sight>()
+  readonly #listeners: WakeupListeners
   readonly #onActivity: () => void
 
   /** @param onActivity called when somebody begins to listen, and when this node changes a store */
   constructor(onActivity: () => void) {
     this.#onActivity = onActivity
+    this.#listeners = new WakeupListeners({
+      onListen: (_, first) => {
+        first()
+        onActivity()
+      },
+      onSilent: (storeId) => void this.#seen.delete(storeId)
+    })
   }
 
   get ids(): ReadonlyArray<StoreId> {
-    return Array.from(this.#stores.keys())
+    return this.#listeners.storeIds
   }
 
   /** This node changed the store. */
-  changed(storeId: StoreId): void {
-    this.wake(storeId)
+  changed(storeId: StoreId, wakeup: Wakeup): void {
+    this.wake(storeId, wakeup)
     this.#onActivity()
   }
 
   /** The store may have changed. */
-  wake(storeId: string): void {
-    for (const listener of this.#stores.get(storeId as StoreId)?.listeners ?? []) listener()
+  wake(storeId: StoreId, wakeup: Wakeup = {}): void {
+    this.#listeners.wake(storeId, wakeup)
   }
 
   /** Any store may have changed. */
   wakeAll(): void {
-    for (const storeId of this.#stores.keys()) this.wake(storeId)
+    this.#listeners.wakeAll()
   }
 
-  /** Somebody looked at a store. Wakes its listeners where it isn't as it was, and answers whether it did. */
-  look(storeId: string, state: string): boolean {
-    const store = this.#stores.get(storeId as StoreId)
-    if (store === undefined || store.seen === state) return false
-    store.seen = state
-    this.wake(storeId)
+  /** Somebody looked at a store. Wakes its listeners where it isn't as it was, and tells whether it did. */
+  look(storeId: StoreId, sight: Sight): boolean {
+    if (this.#listeners.count(storeId) === 0) return false
+    const seen = this.#seen.get(storeId)
+    if (seen?.head === sight.head && seen.isErased === sight.isErased) return false
+    this.#seen.set(storeId, sight)
+    // A feed that went back tells nothing to those who wait for what comes behind: they have to look.
+    const hasGrown = !sight.isErased && sight.head > (seen?.head ?? 0)
+    this.wake(storeId, hasGrown ? { head: sight.head } : {})
     return true
   }
 
-  /** Emits once at the start, then whenever the store may have changed; what nobody takes collapses. */
-  wakeups(storeId: StoreId): Stream.Stream<void> {
-    return Stream.callback<void>(
-      (queue) => {
-        const listener = () => void Queue.offerUnsafe(queue, undefined)
-        return Effect.acquireRelease(
-          Effect.sync(() => {
-            this.#add(storeId, listener)
-            listener()
-          }),
-          () => Effect.sync(() => this.#remove(storeId, listener))
-        )
-      },
-      { bufferSize: 1, strategy: "dropping" }
-    )
-  }
-
-  #add(storeId: StoreId, listener: () => void): void {
-    const store = this.#stores.get(storeId)
-    if (store === undefined) this.#stores.set(storeId, { listeners: new Set([listener]), seen: undefined })
-    else store.listeners.add(listener)
-    this.#onActivity()
-  }
-
-  #remove(storeId: StoreId, listener: () => void): void {
-    const store = this.#stores.get(storeId)
-    store?.listeners.delete(listener)
-    if (store?.listeners.size === 0) this.#stores.delete(storeId)
+  /** `FeedStore.wakeups`. */
+  wakeups(storeId: StoreId): Stream.Stream<Wakeup> {
+    return this.#listeners.wakeups(storeId)
   }
 }

@@ -1,4 +1,4 @@
-import type { AccessChange, AccessListeners } from "@eventlog-server/core"
+import type { AccessChange, AccessListeners } from "@eventlog-server/core/backend"
 import type { RawBuilder } from "kysely"
 
 /** Who hears on this node that the access of keys changed, and how others do. */

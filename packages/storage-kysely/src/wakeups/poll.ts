@@ -1,4 +1,4 @@
-import type { StorageError } from "@eventlog-server/core"
+import type { StorageError, StoreId } from "@eventlog-server/core/backend"
 import { Clock, Effect, type Latch } from "effect"
 import { sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
@@ -29,7 +29,7 @@ interface StateRow {
   readonly erased: number
 }
 
-/** Looks at every store that somebody listens to, and answers whether one has changed. */
+/** Looks at every store that somebody listens to, and tells whether one has changed. */
 const look = Effect.fnUntraced(function* (
   database: Database,
   stores: ActiveStores
@@ -43,7 +43,7 @@ const look = Effect.fnUntraced(function* (
       )
     )
     for (const { erased, head, store_id } of rows) {
-      if (stores.look(store_id, `${head}/${erased}`)) hasChanged = true
+      if (stores.look(store_id as StoreId, { head: Number(head), isErased: erased !== 0 })) hasChanged = true
     }
   }
   return hasChanged

@@ -1,4 +1,4 @@
-import type { AccessChange, AccessListeners, StorageError } from "@eventlog-server/core"
+import type { AccessChange, AccessListeners, StorageError } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import { sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"

@@ -1,10 +1,10 @@
-import { AccessListeners, type StoreId } from "@eventlog-server/core"
+import { AccessListeners, type StoreId, type Wakeup } from "@eventlog-server/core/backend"
 import { Effect, Latch, type Scope, type Stream } from "effect"
 import type { Database } from "../database/Database.ts"
 import { ActiveStores } from "./ActiveStores.ts"
 import { type AccessNotes, accessChannelOf, payloadOf } from "./accessNotes.ts"
-import { keepListening, type Listen } from "./listen.ts"
-import { makeNotifier } from "./notifier.ts"
+import type { Listen } from "./listen.ts"
+import { makeNotifications } from "./notifications.ts"
 import { type PollMillis, poll } from "./poll.ts"
 import { pollAccess } from "./pollAccess.ts"
 
@@ -17,9 +17,9 @@ const accessPause = 400
 /** How a node learns that a store, or a key, changed. */
 export interface Wakeups {
   /** `FeedStore.wakeups`. */
-  readonly of: (storeId: StoreId) => Stream.Stream<void>
+  readonly of: (storeId: StoreId) => Stream.Stream<Wakeup>
   /** This node changed the store: tells those who listen here at once, and other processes soon. */
-  readonly changed: (storeId: StoreId) => void
+  readonly changed: (storeId: StoreId, wakeup?: Wakeup) => void
   readonly access: AccessNotes
 }
 
@@ -36,24 +36,20 @@ export const makeWakeups = Effect.fnUntraced(function* (
   database: Database,
   { channel, listen, poll: pauses, pollWhileListening }: WakeupOptions
 ): Effect.fn.Return<Wakeups, never, Scope.Scope> {
-  const { notify } = database.dialect
+  const { notify } = database.dialect.writes
   const activity = Latch.makeUnsafe(false)
   const stores = new ActiveStores(() => activity.openUnsafe())
   const listeners = new AccessListeners()
   let isListening = false
-  let tell = (_storeId: StoreId): void => {}
+  let tell = (_storeId: StoreId, _wakeup: Wakeup): void => {}
   let access: AccessNotes = { listeners }
   if (listen !== undefined && notify !== undefined) {
-    const notifier = yield* makeNotifier(database, notify, channel)
-    tell = notifier.changed
     access = { listeners, notify: (publicKey) => notify(accessChannelOf(channel), [payloadOf(publicKey)]) }
-    yield* Effect.forkScoped(notifier.run)
-    yield* Effect.forkScoped(
-      keepListening(listen, channel, { stores, access: listeners }, (state) => {
-        isListening = state
-        activity.openUnsafe()
-      })
-    )
+    const onChange = (state: boolean) => {
+      isListening = state
+      activity.openUnsafe()
+    }
+    tell = yield* makeNotifications(database, { listen, notify, channel, stores, access: listeners, onChange })
   }
   yield* Effect.forkScoped(
     poll(database, stores, activity, () =>
@@ -64,9 +60,9 @@ export const makeWakeups = Effect.fnUntraced(function* (
   return {
     access,
     of: (storeId) => stores.wakeups(storeId),
-    changed: (storeId) => {
-      stores.changed(storeId)
-      tell(storeId)
+    changed: (storeId, wakeup = {}) => {
+      stores.changed(storeId, wakeup)
+      tell(storeId, wakeup)
     }
   }
 })

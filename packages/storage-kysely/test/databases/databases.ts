@@ -1,12 +1,19 @@
 import { join } from "node:path"
-import { BackendAwayError } from "@eventlog-server/core/conformance"
+import {
+  createMysqlDatabase,
+  freshName,
+  mysqlMissing,
+  postgresMissing,
+  temporaryFolder
+} from "@eventlog-server/testkit/databases"
+import { unlessRequired } from "@eventlog-server/testkit/skipping"
 import { type Kysely, sql } from "kysely"
 import { onTestFinished } from "vitest"
 import { type DialectName, ensureSchema, type TableOptions } from "../../src/index.ts"
-import { createDatabase, dropDatabase, mysqlUrl, openMysql, requireMysql } from "./mysql.ts"
+import { openMysql } from "./mysql.ts"
 import { openPglite } from "./pglite.ts"
-import { dropSchema, freshSchema, openPostgres, requirePostgres } from "./postgres.ts"
-import { openSqlite, temporaryFolder } from "./sqlite.ts"
+import { dropSchema, openPostgres } from "./postgres.ts"
+import { openSqlite } from "./sqlite.ts"
 
 /** An app's database with the package's tables in it, until the test is over. */
 export interface TestDatabase<DB> {
@@ -23,7 +30,7 @@ export type OpenDatabase = <DB>(connections?: number) => Promise<TestDatabase<DB
 const typed = <DB>(db: Kysely<unknown>): Kysely<DB> => db as Kysely<DB>
 
 const openPostgresDatabase: OpenDatabase = async <DB>(connections = 4) => {
-  const schema = freshSchema()
+  const schema = freshName()
   const openAnother = () => {
     const db = openPostgres({ max: connections, options: `-c search_path=${schema}` })
     onTestFinished(() => db.destroy())
@@ -40,16 +47,10 @@ const openPostgresDatabase: OpenDatabase = async <DB>(connections = 4) => {
 }
 
 const openMysqlDatabase: OpenDatabase = async <DB>(connections = 4) => {
-  const admin = openMysql({ connectionLimit: 1 })
-  const name = await createDatabase(admin)
-  onTestFinished(async () => {
-    await dropDatabase(admin, name)
-    await admin.destroy()
-  })
-  const url = new URL(mysqlUrl)
-  url.pathname = name
+  const { drop, url } = await createMysqlDatabase()
+  onTestFinished(drop)
   const openAnother = () => {
-    const db = openMysql({ uri: url.href, connectionLimit: connections })
+    const db = openMysql({ uri: url, connectionLimit: connections })
     onTestFinished(() => db.destroy())
     return typed<DB>(db)
   }
@@ -85,16 +86,6 @@ const openSqliteDatabase: OpenDatabase = async <DB>() => {
   return { db, options, openAnother }
 }
 
-/** Why a database can't be tested, unless every one has to be. */
-const reasonOf = (required: Promise<void>): Promise<string | undefined> =>
-  required.then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof BackendAwayError && process.env.CI !== "true") return error.message
-      throw error
-    }
-  )
-
 /** A database that tests run on. */
 export interface DatabaseKind {
   readonly name: DialectName
@@ -112,14 +103,14 @@ export const databases: ReadonlyArray<DatabaseKind> = [
   {
     name: "postgres",
     open: openPostgresDatabase,
-    away: await reasonOf(requirePostgres()),
+    away: unlessRequired(await postgresMissing()),
     singleConnection: false,
     conflict: "40001"
   },
   {
     name: "mysql",
     open: openMysqlDatabase,
-    away: await reasonOf(requireMysql()),
+    away: unlessRequired(await mysqlMissing()),
     singleConnection: false,
     conflict: "ER_LOCK_DEADLOCK"
   },

@@ -1,14 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import Database from "better-sqlite3"
 import { Kysely, SqliteDialect } from "kysely"
-
-/** A folder for a test's files, and a way to get rid of it. */
-export const temporaryFolder = async () => {
-  const path = await mkdtemp(join(tmpdir(), "eventlog-sqlite-"))
-  return { path, remove: () => rm(path, { recursive: true, force: true }) }
-}
 
 /** How a test opens a file. */
 export interface SqliteOptions {

@@ -1,9 +1,9 @@
-import type { Appended, FeedRecord, StoreId } from "@eventlog-server/core"
+import type { Appended, FeedRecord, KnownEntry, StoreId } from "@eventlog-server/core/backend"
 import type { RedisNode } from "../node.ts"
-import { run, script } from "../script.ts"
 import { appendScript } from "./append.lua.ts"
 import { bucketDigest, digestBytes } from "./bucketDigest.ts"
-import { seenArguments } from "./history.ts"
+import { knownArguments } from "./known.ts"
+import { read } from "./read.ts"
 import { maxRecordBytes, writeRecord } from "./record.ts"
 
 /**
@@ -12,22 +12,23 @@ import { maxRecordBytes, writeRecord } from "./record.ts"
  */
 const maxAppendBytes = 128 * 1024 * 1024
 
-const listScript = script(`return redis.call('ZADD', KEYS[1], 0, ARGV[1])`)
+const idBytes = 16
 
-/** Lists the store before its first entry is written: one that is listed in vain does no harm, a missing one would. */
-const ensureListed = async ({ keys, listed, redis }: RedisNode, storeId: StoreId): Promise<void> => {
-  if (listed.has(storeId)) return
-  await run(redis, listScript, [keys.stores], [storeId])
-  listed.add(storeId)
-}
+/** The greatest id of some records, which may be known already: that one is no greater than what the store has. */
+const greatestIdOf = (records: ReadonlyArray<FeedRecord>): Uint8Array =>
+  records.reduce<Uint8Array>(
+    (greatest, { entry }) => (Buffer.compare(entry.id, greatest) > 0 ? entry.id : greatest),
+    new Uint8Array()
+  )
 
-/** All records in one value: for each the digest of its bucket, its length and its bytes. */
+/** All records in one value: their greatest id, then for each the digest of its bucket, its length and its bytes. */
 const pack = (records: ReadonlyArray<FeedRecord>): Buffer => {
   const headerBytes = digestBytes + 4
-  const size = records.reduce((sum, record) => sum + headerBytes + maxRecordBytes(record), 0)
+  const size = records.reduce((sum, record) => sum + headerBytes + maxRecordBytes(record), idBytes)
   if (size > maxAppendBytes) throw new RangeError(`An append may have ${maxAppendBytes} bytes, not ${size}`)
   const packed = Buffer.allocUnsafe(size)
-  let end = 0
+  packed.set(greatestIdOf(records), 0)
+  let end = idBytes
   for (const record of records) {
     packed.write(bucketDigest(record.entry.event, record.entry.primaryKey), end, "hex")
     const begin = end + headerBytes
@@ -52,35 +53,36 @@ const slotsOf = (count: number, [head = 0, ...repeats]: ReadonlyArray<number>): 
   return slots
 }
 
-const remember = (
-  { identity, seen }: RedisNode,
-  storeId: StoreId,
-  records: ReadonlyArray<FeedRecord>,
-  slots: ReadonlyArray<Appended>
-): void => {
-  const last = slots.reduce((last, slot, place) => (slot.sequence > slots[last]!.sequence ? place : last), 0)
-  seen.see(storeId, { sequence: slots[last]!.sequence, id: records[last]!.entry.id, remoteId: identity.known })
-}
+/** Repeats lie below the head, which is known where one is new. */
+const greatestOf = (slots: ReadonlyArray<Appended>): number =>
+  slots.reduce((greatest, { sequence }) => Math.max(greatest, sequence), 0)
 
 /** Appends records by one script. */
 export const append = async (
   node: RedisNode,
   storeId: StoreId,
-  records: ReadonlyArray<FeedRecord>
+  records: ReadonlyArray<FeedRecord>,
+  known: KnownEntry | undefined
 ): Promise<ReadonlyArray<Appended>> => {
-  if (records.length === 0) return []
+  if (records.length === 0) {
+    await read(node, storeId, { from: 1, limits: { maxEntries: 0, maxBytes: 0 }, known })
+    return []
+  }
+  const channel = node.keys.channel(storeId)
+  const { buckets, events, feed, ids, state } = node.keys.store(storeId)
   const packed = pack(records)
-  await ensureListed(node, storeId)
-  const { buckets, feed, ids, state } = node.keys.store(storeId)
-  const reply = await node.wakeups.tell(node.keys.channel(storeId), (message) =>
-    run(
-      node.redis,
-      appendScript,
-      [feed, ids, buckets, state],
-      [packed, ...seenArguments(node.seen.last(storeId)), node.keys.channel(storeId), message]
+  const expected = knownArguments(known)
+  let slots: ReadonlyArray<Appended> = []
+  await node.wakeups.tell(storeId, async (message) => {
+    const reply = await node.behind.whileListed(storeId, (stamp) =>
+      node.calls.run(
+        appendScript,
+        [feed, ids, buckets, events, state],
+        [packed, ...expected, Buffer.from(node.identity.known ?? []), stamp, channel, message]
+      )
     )
-  )
-  const slots = slotsOf(records.length, (reply as ReadonlyArray<unknown>).map(Number))
-  remember(node, storeId, records, slots)
+    slots = slotsOf(records.length, (reply as ReadonlyArray<unknown>).map(Number))
+    return { head: greatestOf(slots) }
+  })
   return slots
 }

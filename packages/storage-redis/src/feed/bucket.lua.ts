@@ -1,8 +1,8 @@
 import { script } from "../script.ts"
-import { chunksLua } from "./chunks.lua.ts"
+import { bucketsLua, chunksLua } from "./chunks.lua.ts"
 
 /** Reads ranges from the arguments, and the index by them. */
-const prelude = `${chunksLua}
+const prelude = `${chunksLua}${bucketsLua}
 local position = 1
 local function nextArgument()
   position = position + 1
@@ -17,43 +17,6 @@ local function nextRange()
   range.digests = {}
   for i = 1, tonumber(nextArgument()) do range.digests[i] = nextArgument() end
   return range
-end
-
--- A bucket: how many full chunks it has, and how to get each and the last one; nil where it has no entries.
-local function openBucket(key, digest)
-  local last = redis.call('HGET', key, digest)
-  if not last then return nil end
-  local full = headerOf(last)
-  return full, function(number)
-    return number == full and last or redis.call('HGET', key, digest .. struct.pack('>I3', number))
-  end
-end
-
--- The last chunk that a test, which holds for the first ones, holds for.
-local function lastChunk(full, chunkOf, holds)
-  local low, high = 0, full
-  while low < high do
-    local middle = math.ceil((low + high) / 2)
-    if holds(chunkOf(middle)) then low = middle else high = middle - 1 end
-  end
-  return low
-end
-
-local function firstSequence(chunk)
-  local _, first = headerOf(chunk)
-  return math.floor(struct.unpack('>I6', chunk, first + 16) / 2)
-end
-
-local function beginsBy(sequence)
-  return function(chunk) return firstSequence(chunk) <= sequence end
-end
-
--- Whether nothing before a chunk has a greater id.
-local function followsOnly(id)
-  return function(chunk)
-    local _, _, greatest = headerOf(chunk)
-    return not greatest or not isGreater(greatest, id)
-  end
 end
 
 -- Shows an entry of a chunk to a function, if it is in the range.
@@ -102,7 +65,7 @@ end
 `
 
 /**
- * Selects the entries of ranges, and answers for each a list of sequences and stored bytes, by turns: for as many, from
+ * Selects the entries of ranges, and returns for each a list of sequences and stored bytes, by turns: for as many, from
  * the first on, as fit `maxTotalBytes`. The first comes whatever its size where `always` is 1.
  */
 export const bucketScript = script(`${prelude}
@@ -179,7 +142,7 @@ end
 return reply
 `)
 
-/** Answers the first and the last sequence of each range, 0 and 0 where it is empty. */
+/** Returns the first and the last sequence of each range, 0 and 0 where it is empty. */
 export const boundsScript = script(`${prelude}
 local buckets = KEYS[1]
 

@@ -1,4 +1,4 @@
-import type { BucketBounds, BucketRange, BucketSelection, FeedEntry, StoreId } from "@eventlog-server/core"
+import type { BucketBounds, BucketRange, BucketSelection, FeedEntry, StoreId } from "@eventlog-server/core/backend"
 import type { Argument } from "../client.ts"
 import type { RedisNode } from "../node.ts"
 import { run, type Script } from "../script.ts"

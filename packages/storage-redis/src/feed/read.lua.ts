@@ -1,20 +1,19 @@
 import { script } from "../script.ts"
+import { knownLua } from "./known.lua.ts"
 
 /**
- * Reads a page, and answers the head and the stored bytes of each entry.
+ * Reads a page, and returns the head and the stored bytes of each entry.
  *
  * How many entries fit is known when they are read: it begins with a few, and asks for more by what those weighed.
  */
-export const readScript = script(`
+export const readScript = script(`${knownLua}
 local feed, ids, state = unpack(KEYS)
 local from, maxEntries, maxBytes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local seenSequence, seenId = ARGV[4], ARGV[5]
+local knownSequence, knownId, knownRemoteId = ARGV[4], ARGV[5], ARGV[6]
 
-local stored = redis.call('HMGET', state, 'erased', 'head')
+local stored = redis.call('HMGET', state, 'erased', 'head', 'history')
 if stored[1] then return redis.error_reply('ERASED The store was erased') end
-if seenId ~= '' and redis.call('HGET', ids, seenId) ~= seenSequence then
-  return redis.error_reply('LOST The entry with sequence ' .. seenSequence .. ' is gone')
-end
+if not isKnown(ids, stored[3], knownSequence, knownId, knownRemoteId) then return lost(knownSequence) end
 local head = tonumber(stored[2] or 0)
 if redis.call('XLEN', feed) ~= head then
   return redis.error_reply('DAMAGED The keys of a store disagree: some were evicted, trimmed or edited')

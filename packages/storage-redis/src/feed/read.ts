@@ -1,29 +1,26 @@
-import type { FeedPage, PageLimits, StoreId } from "@eventlog-server/core"
+import type { FeedPage, KnownEntry, PageLimits, StoreId } from "@eventlog-server/core/backend"
 import type { RedisNode } from "../node.ts"
 import { run } from "../script.ts"
-import { seenArguments } from "./history.ts"
+import { knownArguments } from "./known.ts"
 import { readScript } from "./read.lua.ts"
 import { readRecord } from "./record.ts"
 
+/** Which page is read. */
+interface PageRequest {
+  readonly from: number
+  readonly limits: PageLimits
+  readonly known: KnownEntry | undefined
+}
+
 /** Reads a page by one script. */
 export const read = async (
-  { identity, keys, redis, seen }: RedisNode,
+  { keys, redis }: RedisNode,
   storeId: StoreId,
-  from: number,
-  limits: PageLimits
+  { from, known, limits }: PageRequest
 ): Promise<FeedPage> => {
   const { feed, ids, state } = keys.store(storeId)
-  const reply = await run(
-    redis,
-    readScript,
-    [feed, ids, state],
-    [from, limits.maxEntries, limits.maxBytes, ...seenArguments(seen.last(storeId))]
-  )
+  const args = [from, limits.maxEntries, limits.maxBytes, ...knownArguments(known)]
+  const reply = await run(redis, readScript, [feed, ids, state], args)
   const [head, ...stored] = reply as [head: unknown, ...stored: ReadonlyArray<Buffer>]
-  const entries = stored.map((bytes, index) => readRecord(from + index, bytes))
-  const last = entries.at(-1)
-  if (last !== undefined) {
-    seen.see(storeId, { sequence: last.remoteSequence, id: last.entry.id, remoteId: identity.known })
-  }
-  return { entries, head: Number(head) }
+  return { entries: stored.map((bytes, index) => readRecord(from + index, bytes)), head: Number(head) }
 }

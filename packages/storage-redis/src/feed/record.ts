@@ -1,5 +1,5 @@
-import type { FeedEntry, FeedRecord } from "@eventlog-server/core"
-import { entryBytes } from "@eventlog-server/core/protocol"
+import type { FeedEntry, FeedRecord } from "@eventlog-server/core/backend"
+import { entryBytes } from "@eventlog-server/core/backend"
 import { EventJournal } from "effect/eventlog"
 
 /*
@@ -24,7 +24,7 @@ const writeText = (text: string, buffer: Buffer, lengthAt: number, offset: numbe
   return offset + bytes
 }
 
-/** Writes a record into a buffer at `offset`; answers the end of it. */
+/** Writes a record into a buffer at `offset`; returns the end of it. */
 export const writeRecord = ({ author, entry, transportOnly }: FeedRecord, buffer: Buffer, offset: number): number => {
   buffer.writeUInt32BE(entryBytes(entry), offset)
   buffer.set(entry.id, offset + idAt)

@@ -1,4 +1,4 @@
-import type { CompactionGroup, CutoffRequest, StoreId } from "@eventlog-server/core"
+import type { CompactionGroup, CutoffRequest, StoreId } from "@eventlog-server/core/backend"
 import { Duration } from "effect"
 import type { RedisNode } from "../node.ts"
 import { run, script } from "../script.ts"

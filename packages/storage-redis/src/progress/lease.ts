@@ -1,16 +1,19 @@
 import { randomUUID } from "node:crypto"
-import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core"
-import { Effect, Option, Schedule, type Scope } from "effect"
-import { attempt } from "../errors.ts"
+import { type Lease, LeaseLostError, type StorageError, type StoreId } from "@eventlog-server/core/backend"
+import { Clock, Effect, Option, Schedule, type Scope } from "effect"
+import { attempt, orLost } from "../errors.ts"
+import { knownArguments } from "../feed/known.ts"
 import type { RedisNode } from "../node.ts"
-import { run } from "../script.ts"
 import { advanceScript, releaseScript, renewScript, takeScript } from "./lease.lua.ts"
+
+/** Waits for the next moment at which leases are renewed: all leases of a node at the same ones, so that they go together. */
+const untilRenewal = (leaseMillis: number): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sleep(leaseMillis / 3 - (now % (leaseMillis / 3))))
 
 /** Renews a lease until it is lost. An outage is no loss: when it is over, the server says which it was. */
 const renew = (renewed: Effect.Effect<boolean, StorageError>, leaseMillis: number): Effect.Effect<void> =>
-  renewed.pipe(
+  Effect.andThen(untilRenewal(leaseMillis), renewed).pipe(
     Effect.catch((error) => Effect.as(Effect.logWarning("A processing lease could not be renewed", error), true)),
-    Effect.delay(leaseMillis / 3),
     Effect.repeat({ while: (isMine) => isMine }),
     Effect.asVoid
   )
@@ -29,16 +32,17 @@ const giveBackSoon = (giveBack: Effect.Effect<unknown, StorageError>): Effect.Ef
 
 /** Takes the lease of a store for as long as the scope is open. */
 export const takeLease = (
-  { keys, redis, scope }: RedisNode,
+  { calls, keys, scope }: RedisNode,
   storeId: StoreId,
   leaseMillis: number
 ): Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope> =>
   Effect.gen(function* () {
-    const state = [keys.store(storeId).state]
+    const { ids, state: stateKey } = keys.store(storeId)
+    const state = [stateKey]
     const holder = randomUUID()
 
-    const giveBack = attempt("StoreProgress.lease", () => run(redis, releaseScript, state, [holder]))
-    const take = attempt("StoreProgress.lease", () => run(redis, takeScript, state, [holder, leaseMillis]))
+    const giveBack = attempt("StoreProgress.lease", () => calls.run(releaseScript, state, [holder]))
+    const take = attempt("StoreProgress.lease", () => calls.run(takeScript, state, [holder, leaseMillis]))
 
     const cursor = yield* Effect.acquireRelease(
       // It may have been taken, and the answer lost: then nobody would process the store until it runs out.
@@ -48,7 +52,7 @@ export const takeLease = (
     )
     if (cursor === null) return Option.none()
 
-    const renewed = attempt("StoreProgress.lease", () => run(redis, renewScript, state, [holder, leaseMillis]))
+    const renewed = attempt("StoreProgress.lease", () => calls.run(renewScript, state, [holder, leaseMillis]))
     yield* Effect.forkScoped(
       renew(
         Effect.map(renewed, (isMine) => Number(isMine) === 1),
@@ -58,9 +62,11 @@ export const takeLease = (
 
     return Option.some({
       cursor: Number(cursor),
-      advance: (sequence) =>
+      advance: (processed) =>
         Effect.flatMap(
-          attempt("StoreProgress.advance", () => run(redis, advanceScript, state, [holder, sequence])),
+          attempt("StoreProgress.advance", () =>
+            calls.run(advanceScript, [...state, ids], [holder, ...knownArguments(processed)])
+          ).pipe(orLost(storeId)),
           (moved) => (Number(moved) === 1 ? Effect.void : Effect.fail(new LeaseLostError({ storeId })))
         )
     })

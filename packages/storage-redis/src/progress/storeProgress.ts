@@ -1,24 +1,27 @@
-import type { StoreProgress } from "@eventlog-server/core"
+import type { StoreProgress } from "@eventlog-server/core/backend"
+import { eachScript } from "../calls/eachScript.ts"
 import { attempt } from "../errors.ts"
 import type { RedisNode } from "../node.ts"
-import { run, script } from "../script.ts"
+import { behind } from "./behind.ts"
 import { raiseCutoffs } from "./cutoffs.ts"
+import { makeFailures } from "./failures.ts"
 import { takeLease } from "./lease.ts"
 
-const cursorScript = script(`return tonumber(redis.call('HGET', KEYS[1], 'cursor') or 0)`)
+const cursorScript = eachScript(`return tonumber(redis.call('HGET', KEYS[1], 'cursor') or 0)`)
 
 /** A `StoreProgress` on Redis. @param leaseMillis how long a lease lives that nobody renews */
 export const makeStoreProgress = (node: RedisNode, leaseMillis: number): StoreProgress["Service"] => ({
   lease: (storeId) => takeLease(node, storeId, leaseMillis),
-  // Each cursor has a key, and on a cluster a server, of its own.
   cursors: (storeIds) =>
     attempt("StoreProgress.cursors", () =>
       Promise.all(
         storeIds.map(async (storeId) =>
-          Number(await run(node.redis, cursorScript, [node.keys.store(storeId).state], []))
+          Number(await node.calls.run(cursorScript, [node.keys.store(storeId).state], []))
         )
       )
     ),
+  behind: (after, limit) => attempt("StoreProgress.behind", () => behind(node, after, limit)),
   raiseCutoffs: (storeId, requests) =>
-    attempt("StoreProgress.raiseCutoffs", () => raiseCutoffs(node, storeId, requests))
+    attempt("StoreProgress.raiseCutoffs", () => raiseCutoffs(node, storeId, requests)),
+  failures: makeFailures(node)
 })

@@ -1,12 +1,13 @@
+import { eachScript } from "../calls/eachScript.ts"
 import { script } from "../script.ts"
 
 const notMapped = `redis.error_reply('NOTMAPPED The key belongs to no store')`
 
-/** Puts a key on the list of all keys. It stays there when it is removed, since it may come back. */
+/** Puts a key on a list of keys. It stays there when it is removed, since it may come back. */
 export const listScript = script(`return redis.call('ZADD', KEYS[1], 0, ARGV[1])`)
 
-/** Answers the store and the signing key, which may be nothing, of a key that is mapped; nothing otherwise. */
-export const readScript = script(`
+/** Returns the store and the signing key, which may be nothing, of a key that is mapped; nothing otherwise. */
+export const readScript = eachScript(`
 local mapping = redis.call('HMGET', KEYS[1], 'removed', 'store', 'signing')
 if mapping[1] or not mapping[2] then return false end
 return { mapping[2], mapping[3] }
@@ -24,7 +25,7 @@ if known[2] then redis.call('HDEL', KEYS[1], 'removed') end
 if known[1] and (known[2] or isOther) then redis.call('PUBLISH', channel, publicKey) end
 `)
 
-/** Maps and binds a key that was never mapped, and answers the mapping in force. */
+/** Maps and binds a key that was never mapped, and returns the mapping in force. */
 export const enrollScript = script(`
 local store, signing = unpack(ARGV)
 local mapping = redis.call('HMGET', KEYS[1], 'removed', 'store', 'signing')
@@ -38,7 +39,7 @@ return { store, signing }
  * Binds a signing key to a mapped key that has none, and returns the one that is bound. Every check of a connection
  * runs it: where a signing key is bound it only reads.
  */
-export const bindScript = script(`
+export const bindScript = eachScript(`
 local mapping = redis.call('HMGET', KEYS[1], 'removed', 'store', 'signing')
 if mapping[1] or not mapping[2] then return ${notMapped} end
 if mapping[3] then return mapping[3] end

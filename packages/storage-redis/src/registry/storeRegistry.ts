@@ -2,12 +2,13 @@ import {
   type EventLogServerStoreRegistry,
   EventLogServerStoreRegistryError,
   type KeyMapping,
+  type KeysQuery,
   StoreId
-} from "@eventlog-server/core"
+} from "@eventlog-server/core/backend"
 import { Effect } from "effect"
 import type { Argument } from "../client.ts"
 import { isReply } from "../errors.ts"
-import { pageOf } from "../listing.ts"
+import { pageOf } from "../lists/pageOf.ts"
 import type { RedisNode } from "../node.ts"
 import { run, type Script } from "../script.ts"
 import { assignScript, bindScript, enrollScript, listScript, readScript, removeScript } from "./registry.lua.ts"
@@ -41,16 +42,32 @@ const mappingOf = (publicKey: string, reply: unknown): KeyMapping | undefined =>
 const bytes = (signingPublicKey: Uint8Array | undefined): Buffer => Buffer.from(signingPublicKey ?? [])
 
 /** An `EventLogServerStoreRegistry` on Redis. Each key has a hash of its own; each member is one script on it. */
-export const makeStoreRegistry = ({ keys, redis, wakeups }: RedisNode): EventLogServerStoreRegistry["Service"] => {
+export const makeStoreRegistry = ({
+  calls,
+  keys,
+  redis,
+  wakeups
+}: RedisNode): EventLogServerStoreRegistry["Service"] => {
   const load = async (publicKey: string): Promise<KeyMapping | undefined> =>
-    mappingOf(publicKey, await run(redis, readScript, [keys.mapping(publicKey)], []))
+    mappingOf(publicKey, await calls.run(readScript, [keys.mapping(publicKey)], []))
 
   /** Runs a script that changes a key, and publishes that it did. */
   const change = (script: Script, publicKey: string, ...args: ReadonlyArray<Argument>): Promise<unknown> =>
     run(redis, script, [keys.mapping(publicKey)], [keys.accessChannel, publicKey, ...args])
 
   /** Listed first: a key that is listed in vain does no harm, one that is missing would. */
-  const list = (publicKey: string) => run(redis, listScript, [keys.publicKeys], [publicKey])
+  const enlist = (publicKey: string, storeId: StoreId) =>
+    Promise.all(
+      [keys.publicKeys, keys.publicKeysOf(storeId)].map((list) => run(redis, listScript, [list], [publicKey]))
+    )
+
+  const list = ({ after, limit, storeId }: KeysQuery): Promise<ReadonlyArray<KeyMapping>> => {
+    if (storeId === undefined) return pageOf(redis, keys.publicKeys, after, limit, load)
+    return pageOf(redis, keys.publicKeysOf(storeId), after, limit, async (publicKey) => {
+      const mapping = await load(publicKey)
+      return mapping?.storeId === storeId ? mapping : undefined
+    })
+  }
 
   return {
     resolve: (publicKey) =>
@@ -65,7 +82,7 @@ export const makeStoreRegistry = ({ keys, redis, wakeups }: RedisNode): EventLog
       Effect.suspend(() => {
         const signing = bytes(signingPublicKey)
         return attempt(publicKey, async () => {
-          await list(publicKey)
+          await enlist(publicKey, storeId)
           await change(assignScript, publicKey, storeId, signing)
         })
       }),
@@ -73,7 +90,7 @@ export const makeStoreRegistry = ({ keys, redis, wakeups }: RedisNode): EventLog
       Effect.suspend(() => {
         const signing = bytes(signingPublicKey)
         return attempt(publicKey, async () => {
-          await list(publicKey)
+          await enlist(publicKey, storeId)
           const reply = await run(redis, enrollScript, [keys.mapping(publicKey)], [storeId, signing])
           return mappingOf(publicKey, reply)!
         })
@@ -82,11 +99,11 @@ export const makeStoreRegistry = ({ keys, redis, wakeups }: RedisNode): EventLog
       Effect.suspend(() => {
         const signing = bytes(signingPublicKey)
         return attempt(publicKey, async () =>
-          Uint8Array.from((await run(redis, bindScript, [keys.mapping(publicKey)], [signing])) as Buffer)
+          Uint8Array.from((await calls.run(bindScript, [keys.mapping(publicKey)], [signing])) as Buffer)
         )
       }),
     remove: (publicKey) => Effect.asVoid(attempt(publicKey, () => change(removeScript, publicKey))),
-    list: (after, limit) => attempt(undefined, () => pageOf(redis, keys.publicKeys, after, limit, load)),
+    list: (query) => attempt(undefined, () => list(query)),
     changes: wakeups.access.changes
   }
 }

@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto"
-import { AccessListeners } from "@eventlog-server/core"
+import { AccessListeners, type StoreId, type Wakeup, WakeupListeners } from "@eventlog-server/core/backend"
+import type { Stream } from "effect"
 import type { Subscriber } from "../client.ts"
-import { type Listener, Listeners } from "./Listeners.ts"
+import type { Keys } from "../keys.ts"
 import { Subscription } from "./Subscription.ts"
 
 /** What `Wakeups` needs to know. */
 interface WakeupOptions {
+  readonly keys: Keys
   /** Opens a connection. */
   readonly open: () => Subscriber
   /** Called for each new connection, before anybody is woken. */
   readonly onConnected: () => void
-  /** The channel that keys are named on whose access changed. It is always heard. */
-  readonly accessChannel: string
 }
 
 /**
@@ -21,19 +21,25 @@ interface WakeupOptions {
  * that it published.
  */
 export class Wakeups {
-  readonly #listeners = new Listeners()
+  readonly #listeners: WakeupListeners
   readonly #subscription: Subscription
   #name = randomUUID()
 
   /** Those who are told of keys whose access changed, by the node itself or by others. */
   readonly access = new AccessListeners()
 
-  constructor({ accessChannel, onConnected, open }: WakeupOptions) {
+  constructor({ keys, onConnected, open }: WakeupOptions) {
+    const listeners = new WakeupListeners({
+      onListen: (storeId, first) => this.#subscription.add(keys.channel(storeId), first),
+      onSilent: (storeId) => this.#subscription.remove(keys.channel(storeId))
+    })
+    this.#listeners = listeners
+    // The access channel is always heard.
     this.#subscription = new Subscription(open, {
-      channels: () => [accessChannel, ...this.#listeners.channels()],
+      channels: () => [keys.accessChannel, ...listeners.storeIds.map(keys.channel)],
       onMessage: (channel, message) => {
-        if (channel === accessChannel) this.access.tell({ publicKey: message })
-        else if (message !== this.#name) this.#listeners.wake(channel)
+        if (channel === keys.accessChannel) this.access.tell({ publicKey: message })
+        else this.#hear(keys.storeOf(channel), message)
       },
       onConnected: () => {
         onConnected()
@@ -42,29 +48,24 @@ export class Wakeups {
     })
   }
 
-  /** Wakes a listener as soon as nothing can go unheard, then for every commit; answers how to stop. */
-  listen(channel: string, listener: Listener): () => void {
-    this.#listeners.add(channel, listener)
-    this.#subscription.add(channel, listener)
-    return () => {
-      if (this.#listeners.remove(channel, listener)) this.#subscription.remove(channel)
-    }
+  /** The wake-ups of a store. The first one comes as soon as nothing can go unheard. */
+  of(storeId: StoreId): Stream.Stream<Wakeup> {
+    return this.#listeners.wakeups(storeId)
   }
 
   /**
-   * Commits something, with the message that is published with it.
+   * Commits something, with the message that is to be published with it: for a new head, a space and the head are added.
    *
    * Nobody knows whether a commit that failed happens after all. What it then publishes may not be passed over, so the
    * node takes another name.
    */
-  async tell<A>(channel: string, commit: (message: string) => Promise<A>): Promise<A> {
+  async tell(storeId: StoreId, commit: (message: string) => Promise<Wakeup>): Promise<void> {
     try {
-      return await commit(this.#name)
+      this.#listeners.wake(storeId, await commit(this.#name))
     } catch (error) {
       this.#name = randomUUID()
+      this.#listeners.wake(storeId)
       throw error
-    } finally {
-      this.#listeners.wake(channel)
     }
   }
 
@@ -76,5 +77,10 @@ export class Wakeups {
 
   close(): void {
     this.#subscription.close()
+  }
+
+  #hear(storeId: StoreId, message: string): void {
+    const [name, head] = message.split(" ")
+    if (name !== this.#name) this.#listeners.wake(storeId, head === undefined ? {} : { head: Number(head) })
   }
 }

@@ -5,7 +5,7 @@ const interval = 10_000
 
 /**
  * Asks a connection every now and then whether it still is one, and ends it when it doesn't answer: where a network is
- * cut, nobody says so for a long time. Answers how to stop.
+ * cut, nobody says so for a long time. Returns how to stop.
  */
 export const watch = (connection: Pick<Subscriber, "ping" | "disconnect">): (() => void) => {
   let isAnswered = true

@@ -1,5 +1,6 @@
 import { Effect, type Scope } from "effect"
 import { type AppRedis, isCluster, type RedisConnection, type Subscriber } from "../client.ts"
+import type { Keys } from "../keys.ts"
 import { Wakeups } from "./Wakeups.ts"
 
 /**
@@ -27,11 +28,11 @@ const openSubscriber = (redis: AppRedis): Subscriber =>
  */
 export const makeWakeups = Effect.fnUntraced(function* (
   redis: AppRedis,
-  accessChannel: string,
+  keys: Keys,
   onConnected: () => void
 ): Effect.fn.Return<Wakeups, never, Scope.Scope> {
   const wakeups = yield* Effect.acquireRelease(
-    Effect.sync(() => new Wakeups({ open: () => openSubscriber(redis), onConnected, accessChannel })),
+    Effect.sync(() => new Wakeups({ open: () => openSubscriber(redis), onConnected, keys })),
     (wakeups) => Effect.sync(() => wakeups.close())
   )
   if (isCluster(redis)) {

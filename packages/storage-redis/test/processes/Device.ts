@@ -5,7 +5,7 @@ import {
   type ProtocolResponseUnencrypted
 } from "@eventlog-server/core/protocol"
 import { Result } from "effect"
-import { EventJournal } from "effect/eventlog"
+import type { EventJournal } from "effect/eventlog"
 import { WebSocket } from "ws"
 
 type Entries = ReadonlyArray<EventJournal.Entry>
@@ -169,19 +169,3 @@ export class Device {
     }, retryDelay)
   }
 }
-
-/** Entries of a device. */
-export const makeEntries = (count: number): Entries =>
-  Array.from(
-    { length: count },
-    (_, index) =>
-      new EventJournal.Entry(
-        {
-          id: EventJournal.makeEntryIdUnsafe(),
-          event: "SomethingHappened",
-          primaryKey: `key ${index % 7}`,
-          payload: new Uint8Array(20)
-        },
-        { disableChecks: true }
-      )
-  )

@@ -1,10 +1,14 @@
 import { type Running, startServer } from "@eventlog-server/example-todo/testing"
+import { freePort } from "@eventlog-server/testkit/network"
+import { makeEntries } from "@eventlog-server/testkit/schema"
 import { expect } from "vitest"
-import { freePort } from "../servers/ports.ts"
-import { Device, makeEntries } from "./Device.ts"
+import { Device } from "./Device.ts"
 
 /** Entries of one write. */
 const batch = 10
+
+/** Entries of some primary keys, of an event without a handler. */
+const entries = () => makeEntries(batch, (index) => ({ event: "SomethingHappened", primaryKey: `key ${index % 7}` }))
 
 /** Two server processes on one Redis, and devices of one store on both. */
 export class Fleet {
@@ -36,7 +40,7 @@ export class Fleet {
       this.devices.map(async (device) => {
         while (left > 0) {
           left -= batch
-          await device.write(makeEntries(batch))
+          await device.write(entries())
         }
       })
     )

@@ -10,7 +10,7 @@ import { Result } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { Device } from "./device.ts"
 import { PeerSocket, type SocketOptions } from "./PeerSocket.ts"
-import { type Challenge, proveKey } from "./signing.ts"
+import { proveKey } from "./proveKey.ts"
 
 type Hello = Extract<ProtocolResponseUnencrypted, { readonly _tag: "Hello" }>
 type Refusal = Extract<ProtocolResponseUnencrypted, { readonly _tag: "Error" }>
@@ -48,7 +48,7 @@ export class EventLogPeer implements Device {
     const proved = new Promise<void>((resolve, reject) =>
       this.#proofs.set(publicKey, (error) => (error === undefined ? resolve() : reject(error)))
     )
-    this.send({ _tag: "Authenticate", ...proveKey({ challenge, remoteId } satisfies Challenge, publicKey) })
+    this.send(proveKey({ challenge, remoteId, publicKey }))
     await proved
   }
 

@@ -3,6 +3,7 @@ import { type EventJournal, EventLogMessage } from "effect/eventlog"
 import type { RpcMessage } from "effect/rpc"
 import type { Device } from "./device.ts"
 import { PeerSocket, type SocketOptions } from "./PeerSocket.ts"
+import { type Challenge, proveKey } from "./proveKey.ts"
 import {
   type Call,
   decodeExitOf,
@@ -12,7 +13,6 @@ import {
   entriesOfChunk,
   serialization
 } from "./rpcCodecs.ts"
-import { type Challenge, proveKey } from "./signing.ts"
 
 /** The store that a stock client names unless it is told another; the server takes the one that the key is mapped to. */
 const storeId = EventLogMessage.StoreId.make("default")
@@ -60,7 +60,8 @@ export class RpcPeer implements Device {
   async prove(publicKey: string): Promise<void> {
     await this.socket.opened
     const challenge = (await this.call("Hello")) as Challenge
-    await this.call("Authenticate", new EventLogMessage.Authenticate(proveKey(challenge, publicKey)))
+    const { _tag, ...proof } = proveKey({ ...challenge, publicKey })
+    await this.call("Authenticate", new EventLogMessage.Authenticate(proof))
   }
 
   async write(publicKey: string, entries: ReadonlyArray<EventJournal.Entry>): Promise<void> {

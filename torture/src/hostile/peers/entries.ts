@@ -1,18 +1,17 @@
+import { makeEntry } from "@eventlog-server/testkit/schema"
 import { EventJournal } from "effect/eventlog"
 import { encodePayload } from "../../schema.ts"
 
-const entry = (event: string, primaryKey: string, payload: Uint8Array, id = EventJournal.makeEntryIdUnsafe()) =>
-  new EventJournal.Entry(
-    { id, event, primaryKey, payload: payload as Uint8Array<ArrayBuffer> },
-    { disableChecks: true }
-  )
-
 /** An entry of an event that the server has a handler for. */
-export const factOf = (event: "Added" | "Changed" | "Hung", key: string, text: string, id?: EventJournal.EntryId) =>
-  entry(event, key, encodePayload({ key, text }) as Uint8Array, id)
+export const factOf = (
+  event: "Added" | "Changed" | "Hung",
+  key: string,
+  text: string,
+  id = EventJournal.makeEntryIdUnsafe()
+) => makeEntry({ id, event, primaryKey: key, payload: encodePayload({ key, text }) as Uint8Array })
 
 /** The smallest entry that may be written; the server has no handler for it. */
-export const minimalEntry = () => entry("e", "", new Uint8Array(0))
+export const minimalEntry = () => makeEntry({ event: "e", primaryKey: "", payload: 0 })
 
 /** The id of an entry that was made `age` milliseconds ago. */
 export const oldId = (age: number): EventJournal.EntryId => {

@@ -1,12 +1,16 @@
-import { type AppLogger, type Backend, createEventLogServer } from "@eventlog-server/core"
+import { type Backend, createEventLogServer } from "@eventlog-server/core"
+import { withFeedStore } from "@eventlog-server/testkit/faults"
+import { silent } from "@eventlog-server/testkit/schema"
+import { Effect } from "effect"
 import { serverSchema } from "../../schema.ts"
 import type { ServerSettings } from "./settings.ts"
-import { slowBackend } from "./slowBackend.ts"
-
-const silent: AppLogger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 const done = async (): Promise<void> => {}
 const hang = (): Promise<never> => new Promise(() => {})
+
+/** A backend whose appends take longer than they would. Everything is done by the real one. @param delay milliseconds */
+const slowBackend = (backend: Backend<unknown>, delay: number): Backend<unknown> =>
+  withFeedStore(backend, (store) => ({ append: (...args) => Effect.delay(store.append(...args), delay) }))
 
 /**
  * A server for everybody: a key is of the store that stands before its first slash, and may do there what it likes. Whoever

@@ -1,4 +1,4 @@
-import type { AllowedOrigins, Mountable } from "../../index.ts"
+import type { AllowedOrigins, Mountable } from "../../adapter.ts"
 
 /** What a test wants mounted. An adapter hands each member on to its own option of that name. */
 export interface MountOptions {

@@ -1,6 +1,7 @@
 import { onTestFinished } from "vitest"
+import type { Endpoint, Mountable, ProtocolName, RefusalStatus } from "../../adapter.ts"
 import type { Transport, TransportListener } from "../../connection/Transport.ts"
-import type { ConnectionInfo, Endpoint, Mountable, ProtocolName, RefusalStatus } from "../../index.ts"
+import type { ConnectionInfo } from "../../index.ts"
 import { defaultLimits } from "../../wire/limits.ts"
 import type { Mount, MountOptions } from "./harness.ts"
 import { Inbox } from "./inbox.ts"

@@ -1,8 +1,8 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { expect } from "vitest"
 import type { StoreHead } from "../../backend/FeedAdmin.ts"
 import type { StoreId } from "../../backend/StoreId.ts"
-import { freshStoreId, makeRecords } from "../fixtures.ts"
+import { freshStoreId, knownAt, makeRecords } from "../fixtures.ts"
 import type { Node } from "../harness.ts"
 import type { Topic } from "../suite.ts"
 
@@ -27,7 +27,20 @@ export const heads: Topic = (check) => {
         const found = (yield* pageThrough(peer, limit)).filter(({ storeId }) => sizes.has(storeId))
         expect(found).toHaveLength(sizes.size)
         expect(new Map(found.map(({ head, storeId }) => [storeId, head]))).toEqual(sizes)
+        expect(found.every(({ processed }) => processed === 0)).toBe(true)
       }
+    })
+  )
+
+  check("tells how far each store is processed", ({ node, peer }) =>
+    Effect.gen(function* () {
+      const storeId = freshStoreId()
+      yield* node.feeds.append(storeId, makeRecords(3))
+      const lease = yield* node.progress.lease(storeId)
+      if (Option.isNone(lease)) return yield* Effect.die("not taken")
+      yield* lease.value.advance(yield* knownAt(node.feeds, storeId, 2))
+      const found = (yield* pageThrough(peer, 100)).find((head) => head.storeId === storeId)
+      expect(found).toEqual({ storeId, head: 3, processed: 2 })
     })
   )
 

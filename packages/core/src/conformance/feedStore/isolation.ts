@@ -41,7 +41,7 @@ export const isolation: Topic = (check) => {
         yield* node.feeds.bucket(other, [range], { order: "sequence", maxEntries: 10, maxBytes: 1_000_000 })
       ).toEqual([[]])
       expect(yield* node.feeds.bucketBounds(other, [range])).toEqual([undefined])
-      expect(yield* node.feeds.greatestId(other)).toBeUndefined()
+      expect(yield* node.feeds.head(other)).toEqual({ sequence: 0, greatestId: undefined })
     })
   )
 

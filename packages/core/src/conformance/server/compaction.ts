@@ -104,9 +104,14 @@ export const compaction: Topic = (check) => {
         { event: "NoteWritten", note: "a", hoursAgo: 7 }
       ])
       expect(sequencesOf(yield* store.sentBy(node, keepingLast("1 hour")))).toEqual([3, 3])
-      const sent = yield* store.sentBy(peer, {})
+      // A device that was cut off before the bucket's end was spared what lies before.
+      const sent = yield* store.sentBy(peer, {}, 2)
       expect(idsOf(sent)).toEqual(store.ids)
       expect(sequencesOf(sent)).toEqual([3, 3, 3])
+      // One that begins was promised nothing.
+      const fromTheStart = yield* store.sentBy(peer, {})
+      expect(idsOf(fromTheStart)).toEqual(store.ids)
+      expect(sequencesOf(fromTheStart)).toEqual([1, 2, 3])
     })
   )
 }

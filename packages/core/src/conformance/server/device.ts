@@ -43,6 +43,14 @@ export class Device {
   /** Loses the connection. */
   readonly cut: Effect.Effect<void> = Effect.sync(() => this.end("cut by the test"))
 
+  /** Waits until the server closes the connection, and returns with which code and reason. */
+  readonly untilClosed: Effect.Effect<string> = Effect.suspend(() =>
+    this.until((): undefined => undefined).pipe(
+      Effect.catch(() => Effect.void),
+      Effect.andThen(Effect.sync(() => this.closed ?? ""))
+    )
+  )
+
   /** Writes a batch and waits for its answer. */
   write(entries: ReadonlyArray<EventJournal.Entry>): Effect.Effect<Response<"Ack"> | Response<"Error">, Error> {
     return Effect.suspend(() => {

@@ -1,6 +1,7 @@
 import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { type EventJournal, EventLog } from "effect/eventlog"
-import { EventLogServerUnencrypted, layer, layerAuthAllowAll, type ServerOptions, type StoreId } from "../../index.ts"
+import { EventLogServerUnencrypted, layer, layerAuthAllowAll, type StoreId } from "../../effect.ts"
+import type { ServerOptions } from "../../index.ts"
 import type { Node } from "../harness.ts"
 import { Notes, schema } from "./notes.ts"
 

@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { expect } from "vitest"
-import { freshStoreId, range } from "../fixtures.ts"
+import { freshStoreId, knownAt, makeRecords, range } from "../fixtures.ts"
 import type { Topic } from "../suite.ts"
 
 export const cursors: Topic = (check) => {
@@ -11,8 +11,10 @@ export const cursors: Topic = (check) => {
         [a, 3],
         [b, 8]
       ] as const) {
+        yield* node.feeds.append(storeId, makeRecords(sequence))
         const lease = yield* node.progress.lease(storeId)
-        yield* Option.isSome(lease) ? lease.value.advance(sequence) : Effect.die("not taken")
+        if (Option.isNone(lease)) return yield* Effect.die("not taken")
+        yield* lease.value.advance(yield* knownAt(node.feeds, storeId, sequence))
       }
       expect(yield* peer.progress.cursors([b, unknown, a, b])).toEqual([8, 0, 3, 8])
       expect(yield* peer.progress.cursors([])).toEqual([])

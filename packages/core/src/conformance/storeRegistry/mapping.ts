@@ -122,7 +122,7 @@ const describeAnswer = (answer: unknown, s: Situation): unknown => {
 
 /** The signing key in force, seen through `list`. */
 const boundOf = Effect.fnUntraced(function* (registry: Registry, publicKey: string) {
-  const mappings = yield* registry.list(undefined, 1_000_000)
+  const mappings = yield* registry.list({ limit: 1_000_000 })
   return mappings.find((mapping) => mapping.publicKey === publicKey)
 })
 

@@ -1,4 +1,5 @@
 import { Cause, Effect, Exit, Result } from "effect"
+import { onFailed, recover } from "../../connection/atOnce.ts"
 import type { Conversation, Frame, Peer, ProtocolServices } from "../../connection/protocol.ts"
 import { refuseWith, shuttingDown } from "../../connection/refusal.ts"
 import type { ActiveSubscription } from "../../connection/Subscriptions.ts"
@@ -126,20 +127,20 @@ export class EventLogConversation implements Conversation {
 
   #write(message: typeof WriteEntries.Type, holding: Frame["holding"]): Effect.Effect<void> {
     const { entries, publicKey } = message
-    const write = this.#peer.grants.write({
-      publicKey,
-      entries,
-      begun: () => holding.work(),
-      complete: (exit) => {
-        holding.release()
-        if (Exit.isFailure(exit)) return void this.#peer.run(this.#refuse(exit.cause, correlationOf(message)))
-        this.#send({ _tag: "Ack", id: message.id, sequenceNumbers: exit.value.sequenceNumbers })
-      }
-    })
-    return this.#perform(
-      message,
-      Effect.onError(this.#unlessClosing(write), () => Effect.sync(() => holding.release()))
-    )
+    const write = this.#peer.isClosing
+      ? Effect.fail(shuttingDown())
+      : this.#peer.grants.write({
+          publicKey,
+          entries,
+          begun: () => holding.work(),
+          complete: (exit) => {
+            holding.release()
+            if (Exit.isFailure(exit)) return void this.#peer.run(this.#refuse(exit.cause, correlationOf(message)))
+            this.#send({ _tag: "Ack", id: message.id, sequenceNumbers: exit.value.sequenceNumbers })
+          }
+        })
+    const held = onFailed(write, () => holding.release())
+    return recover(held, (cause) => this.#refuse(cause, correlationOf(message)))
   }
 
   #join(part: typeof ChunkedMessage.Type): Effect.Effect<void> {
@@ -150,9 +151,10 @@ export class EventLogConversation implements Conversation {
   }
 
   /** A refused subscription leaves the key's former one as it is. */
-  #subscribe({ id, publicKey, startSequence }: typeof RequestChanges.Type): Effect.Effect<void, DomainError> {
+  #subscribe(request: typeof RequestChanges.Type): Effect.Effect<void, DomainError> {
     const { grants, subscriptions } = this.#peer
-    return Effect.map(grants.subscribe(publicKey, startSequence), (opened) =>
+    const { id, publicKey } = request
+    return Effect.map(grants.subscribe(request), (opened) =>
       subscriptions.start({ publicKey, storeId: opened.storeId, id }, opened)
     )
   }

@@ -31,6 +31,12 @@ export class Answers {
     peer.outflow.send([isRpcTag(tag) ? wire.exit(tag, id, answer) : wire.unknown(id, answer)])
   }
 
+  /** Tells a client that what it wrote is durable, or that a part of it arrived. */
+  sendWritten({ id, isWanted }: Pick<Call, "id" | "isWanted">): void {
+    const { peer, wire } = this.context
+    if (isWanted && !peer.isEnded) peer.outflow.send([wire.written(id)])
+  }
+
   /** Tells a client why its call failed. */
   refuse(
     call: Pick<Call, "id" | "isWanted" | "tag">,

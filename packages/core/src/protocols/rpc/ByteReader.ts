@@ -1,3 +1,9 @@
+/** Where bytes stand. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+}
+
 /** Bytes that are cut off, or are not what they are read as. */
 export class MalformedBytes extends Error {}
 
@@ -68,10 +74,15 @@ export class ByteReader {
     return this.#bytes.subarray(start, this.#position)
   }
 
-  /** Bytes of their own, which keep nothing else in memory. */
-  copy(length: number): Uint8Array<ArrayBuffer> {
+  /** Passes over bytes, and tells where they stand. */
+  span(length: number): Span {
     const start = this.#position
     this.skip(length)
+    return { start, end: this.#position }
+  }
+
+  /** What was read since `start`, as bytes of their own. */
+  copy(start: number): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#bytes.subarray(start, this.#position))
   }
 

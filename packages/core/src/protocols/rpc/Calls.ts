@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import type { Holding } from "../../connection/Account.ts"
+import { isDone } from "../../connection/atOnce.ts"
 
 /** A call that a client made and that was not answered yet. */
 export interface Call {
@@ -20,7 +21,10 @@ export class Calls {
   readonly #perform: (call: Call) => Effect.Effect<void>
   readonly #run: (effect: Effect.Effect<void>) => void
 
-  /** @param perform may not fail @param run starts what performs the calls */
+  /**
+   * @param perform begins a call, and returns what is left to be done before the next one begins; it neither throws nor fails
+   * @param run starts what has to be waited for
+   */
   constructor(perform: (call: Call) => Effect.Effect<void>, run: (effect: Effect.Effect<void>) => void) {
     this.#perform = perform
     this.#run = run
@@ -32,10 +36,11 @@ export class Calls {
 
   add(call: Call): void {
     this.#open.set(call.id, call)
-    this.#waiting.push(call)
-    if (this.#isWorking) return
+    if (this.#isWorking) return void this.#waiting.push(call)
     this.#isWorking = true
-    this.#run(this.#work)
+    const left = this.#perform(call)
+    if (isDone(left) && this.#waiting.length === 0) this.#isWorking = false
+    else this.#run(Effect.andThen(left, this.#work))
   }
 
   /** The call is answered. */

@@ -1,17 +1,18 @@
 import { type Cause, Effect, Exit, Result } from "effect"
 import { EventLogMessage, EventLogSessionAuth } from "effect/eventlog"
 import type { StoreId } from "../../backend/StoreId.ts"
+import { goOn, onFailed, recover } from "../../connection/atOnce.ts"
 import type { Grants, IsMeant } from "../../connection/Grants.ts"
 import type { Peer, ProtocolServices } from "../../connection/protocol.ts"
 import { shuttingDown } from "../../connection/refusal.ts"
 import { type DomainError, RequestError, reasonOf, reasons, toErrorFrame } from "../../wire/errors.ts"
 import { entryBytes } from "../../wire/fields.ts"
-import { entryCost } from "../../wire/limits.ts"
+import { entryCost, type Limits } from "../../wire/limits.ts"
 import type { Answers, Failure } from "./Answers.ts"
 import type { Call, Calls } from "./Calls.ts"
 import type { Refused } from "./errors.ts"
-import type { Payload, RpcTag, Wire } from "./wire.ts"
-import { decodeWrite } from "./writeEntries.ts"
+import { bringsData, type Payload, type RpcTag, type Wire } from "./wire.ts"
+import { decodeWrite, type Write } from "./writeEntries.ts"
 
 /** What the calls of one connection act on. */
 export interface HandlersContext extends Pick<ProtocolServices, "limits" | "now"> {
@@ -33,6 +34,8 @@ const isMeantBy =
     named === defaultStoreId || named === mapped
 
 const malformed = () => new RequestError({ reason: "Malformed", message: "The request can't be decoded" })
+const tooBig = ({ maxMessageBytes }: Limits) =>
+  new RequestError({ reason: "Limit", message: `A batch may have ${maxMessageBytes} bytes` })
 const notProved = (message: string) => new RequestError({ reason: "NotProved", message })
 
 /** What effect's own client may ask for, over the same rooms as the requests of ours. */
@@ -43,7 +46,10 @@ export class Handlers {
     this.#context = context
   }
 
-  /** Begins a call. Whatever is wrong with it is answered, or closes the connection. */
+  /**
+   * Begins a call, and returns what is left to be done before the next one. Whatever is wrong with it is answered, or closes
+   * the connection.
+   */
   perform(call: Call): Effect.Effect<void> {
     const { tag } = call
     if (this.#context.peer.isEnded) return Effect.sync(() => this.#context.calls.settle(call))
@@ -110,42 +116,46 @@ export class Handlers {
     const { peer } = this.#context
     yield* peer.grants.require()
     const joined = yield* Effect.fromResult(peer.join({ ...part, _tag: "ChunkedMessage" }))
-    if (joined === undefined) return this.#answer(call, Exit.succeed([]))
+    if (joined === undefined) return this.#answerWritten(call)
     yield* this.#write(call, joined.bytes, () => joined.holding.release())
   })
 
-  /** The answer follows when the batch is durable. Nothing is decoded for a connection that has proved no key. */
-  readonly #write = Effect.fnUntraced(
-    function* (this: Handlers, call: Call, data: Uint8Array, release: () => void): Effect.fn.Return<void, Failure> {
-      const { limits, peer } = this.#context
-      yield* peer.grants.require()
-      yield* peer.grants.room
-      const { entries, publicKey, storeId } = yield* decodeWrite(data, limits.maxBatchEntries)
-      // A name that is repeated takes a byte or two here, and its whole length in a storage.
-      if (entries.reduce((sum, entry) => sum + entryBytes(entry), 0) > limits.maxMessageBytes) {
-        return yield* new RequestError({ reason: "Limit", message: `A batch may have ${limits.maxMessageBytes} bytes` })
-      }
-      const refused = { requestTag: "WriteEntries", publicKey, storeId }
-      call.holding.grow(entries.length * entryCost)
-      const write = peer.grants.write({
-        publicKey,
-        entries,
-        isMeant: isMeantBy(storeId),
-        isDivisible: true,
-        begun: () => call.holding.work(),
-        complete: (exit) => {
-          release()
-          if (Exit.isSuccess(exit)) return this.#answer(call, Exit.succeed([]))
-          peer.run(this.#refuse(call, exit.cause, refused))
-        }
-      })
-      yield* Effect.catchCause(write, (cause) => {
+  /** Nothing is decoded for a connection that has proved no key. */
+  #write(call: Call, data: Uint8Array, release: () => void): Effect.Effect<void, Failure> {
+    const { limits, peer } = this.#context
+    const admitted = goOn(peer.grants.require(), () => peer.grants.room)
+    const decoded = goOn(admitted, () => decodeWrite(data, limits.maxBatchEntries))
+    const written = goOn(decoded, (write) => this.#writeDecoded(call, write, release))
+    return onFailed(written, release)
+  }
+
+  /** The answer follows when the batch is durable. */
+  #writeDecoded(call: Call, write: Write, release: () => void): Effect.Effect<void, Failure> {
+    const { limits, peer } = this.#context
+    const { entries, publicKey, storeId } = write
+    // A name that is repeated takes a byte or two on its way, and its whole length in a storage.
+    if (entries.reduce((sum, entry) => sum + entryBytes(entry), 0) > limits.maxMessageBytes) {
+      return Effect.fail(tooBig(limits))
+    }
+    call.holding.grow(entries.length * entryCost)
+    const refuse = (cause: Cause.Cause<Failure>) => {
+      release()
+      return this.#refuse(call, cause, { requestTag: "WriteEntries", publicKey, storeId })
+    }
+    const written = peer.grants.write({
+      publicKey,
+      entries,
+      isMeant: isMeantBy(storeId),
+      isDivisible: true,
+      begun: () => call.holding.work(),
+      complete: (exit) => {
+        if (Exit.isFailure(exit)) return void peer.run(refuse(exit.cause))
         release()
-        return this.#refuse(call, cause, refused)
-      })
-    },
-    (effect, _call, _data, release) => Effect.onError(effect, () => Effect.sync(release))
-  )
+        this.#answerWritten(call)
+      }
+    })
+    return recover(written, refuse)
+  }
 
   readonly #changes = Effect.fnUntraced(function* (
     this: Handlers,
@@ -153,7 +163,7 @@ export class Handlers {
     { publicKey, startSequence, storeId }: Payload<"EventLog.Changes">
   ): Effect.fn.Return<void, Failure> {
     const { calls, peer } = this.#context
-    const subscribe = peer.grants.subscribe(publicKey, startSequence, isMeantBy(storeId))
+    const subscribe = peer.grants.subscribe({ publicKey, startSequence, isMeant: isMeantBy(storeId) })
     const opened = Effect.map(subscribe, (opened) => {
       calls.settle(call)
       if (call.isWanted) peer.subscriptions.start({ id: call.id, publicKey, storeId: opened.storeId }, opened)
@@ -169,16 +179,25 @@ export class Handlers {
     requestTag: string,
     use: (payload: Payload<Tag>) => Effect.Effect<void, Failure>
   ): Effect.Effect<void> {
-    const used = Effect.suspend((): Effect.Effect<void, Failure> => {
-      // Whoever proves a key while the server closes is told so by the close: a stock client takes a refusal for good.
-      if (this.#context.peer.isClosing && tag !== "EventLog.Authenticate") return Effect.fail(shuttingDown())
-      // It was too big to be kept before a key was proved: see `Wire.shrink`.
-      if (requestTag === "WriteEntries" && call.payload.byteLength === 0)
-        return Effect.fail(notProved("This connection had proved no key"))
-      const payload = this.#context.wire.payload(tag, call.payload)
-      return Result.isFailure(payload) ? Effect.fail(malformed()) : use(payload.success)
-    })
-    return Effect.catchCause(used, (cause) => this.#refuse(call, cause, { requestTag }))
+    return recover(this.#use(call, tag, use), (cause) => this.#refuse(call, cause, { requestTag }))
+  }
+
+  #use<Tag extends RpcTag>(
+    { payload }: Call,
+    tag: Tag,
+    use: (payload: Payload<Tag>) => Effect.Effect<void, Failure>
+  ): Effect.Effect<void, Failure> {
+    const { peer, wire } = this.#context
+    // Whoever proves a key while the server closes is told so by the close: a stock client takes a refusal for good.
+    if (peer.isClosing && tag !== "EventLog.Authenticate") return Effect.fail(shuttingDown())
+    // It was too big to be kept before a key was proved: see `Wire.shrink`.
+    if (bringsData(tag) && payload.byteLength === 0) return Effect.fail(notProved("This connection had proved no key"))
+    try {
+      const decoded = wire.payload(tag, payload)
+      return Result.isFailure(decoded) ? Effect.fail(malformed()) : use(decoded.success)
+    } catch (defect) {
+      return Effect.die(defect)
+    }
   }
 
   #refuse(call: Call, cause: Cause.Cause<Failure>, request: Refused): Effect.Effect<void> {
@@ -189,6 +208,11 @@ export class Handlers {
   #answer(call: Call, answer: Parameters<Answers["send"]>[1]): void {
     this.#context.calls.settle(call)
     this.#context.answers.send(call, answer)
+  }
+
+  #answerWritten(call: Call): void {
+    this.#context.calls.settle(call)
+    this.#context.answers.sendWritten(call)
   }
 
   #close(code: number, reason: string): Effect.Effect<void> {

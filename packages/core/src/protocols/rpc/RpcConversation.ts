@@ -46,17 +46,13 @@ export class RpcConversation implements Conversation {
     return Effect.void
   }
 
+  /** Nothing of it waits: calls go on by themselves. */
   receive({ bytes, holding }: Frame): Effect.Effect<void> {
-    return Effect.sync(() => {
-      const messages = this.#services.wire.read(bytes)
-      holding.release()
-      if (messages === undefined) return this.#peer.close(1007, "Not a message of effect's RPC")
-      // A frame paid for one of them.
-      this.#peer.account.charge(messages.length - 1)
-      for (const message of messages) {
-        if (!this.#peer.isEnded) this.#take(message)
-      }
-    })
+    const messages = this.#services.wire.read(bytes)
+    holding.release()
+    if (messages === undefined) this.#peer.close(1007, "Not a message of effect's RPC")
+    else this.#takeAll(messages)
+    return Effect.void
   }
 
   /** A stock client pings by itself, and can't be asked to; that it acknowledges what it reads shows how far it is. */
@@ -76,12 +72,20 @@ export class RpcConversation implements Conversation {
     this.#peer.run(this.#answers.refuse(stream, cause, { requestTag: "Changes", publicKey }))
   }
 
+  #takeAll(messages: ReadonlyArray<ClientMessage>): void {
+    // A frame paid for one of them.
+    this.#peer.account.charge(messages.length - 1)
+    for (const message of messages) {
+      if (!this.#peer.isEnded) this.#take(message)
+    }
+  }
+
   #take(message: ClientMessage): void {
     switch (message._tag) {
       case "Request":
         return this.#call(message)
       case "Ping":
-        return this.#peer.outflow.send([this.#services.wire.pong()])
+        return this.#peer.outflow.send([this.#services.wire.pong])
       case "Interrupt":
         return this.#interrupt(message.requestId)
       case "Ack":

@@ -43,8 +43,8 @@ export class Streams {
       this.end(former)
       onReplaced(former, publicKey)
     }
-    const frame = (values: Uint8Array) => wire.chunk(id, values)
-    const changes = new ChangesStream({ ...peer, limits, encodePage, frame })
+    const { account, outflow } = peer
+    const changes = new ChangesStream({ account, outflow, limits, encodePage, frame: wire.chunksOf(id) })
     this.#streams.set(id, { publicKey, changes })
     return changes
   }

@@ -1,15 +1,9 @@
-import { Schema } from "effect"
-import { EventJournal, EventLogMessage } from "effect/eventlog"
-import type { FeedEntry } from "../../backend/FeedStore.ts"
+import { EventLogMessage } from "effect/eventlog"
 import type { PageEncoder } from "../../feed/page.ts"
+import { encodeRemoteEntries } from "./remoteEntries.ts"
 import type { Wire } from "./wire.ts"
 
 const { ChunkedMessage, SingleMessage } = EventLogMessage
-
-const encodeEntries = Schema.encodeUnknownSync(EventLogMessage.ChangesRpc.UnencryptedFromSchemaBinary)
-
-const toRemoteEntry = ({ entry, remoteSequence }: FeedEntry) =>
-  new EventJournal.RemoteEntry({ entry, remoteSequence }, { disableChecks: true })
 
 /**
  * Encodes the entries of a page as the values of one or more `Chunk`s: one message, cut into parts where it is big. A
@@ -21,7 +15,7 @@ export const makePageEncoder =
   (wire: Wire, onEncoded: (entries: number) => void): PageEncoder<ReadonlyArray<Uint8Array>> =>
   (entries) => {
     onEncoded(entries.length)
-    const data = encodeEntries(entries.map(toRemoteEntry)) as Uint8Array<ArrayBuffer>
+    const data = encodeRemoteEntries(entries)
     return data.byteLength <= ChunkedMessage.chunkSize
       ? [wire.encodeChanges([new SingleMessage({ data })])]
       : ChunkedMessage.split(0, data).map((part) => wire.encodeChanges([part]))

@@ -1,7 +1,7 @@
 import { type ByteReader, MalformedBytes } from "./ByteReader.ts"
 
 /** The first byte of a message: SchemaBinary, version 2, whose structs name their fields. */
-const evolvable = 0x20
+export const evolvable = 0x20
 
 /** Fields of a struct, at most. Those of the messages here have four. */
 const maxFields = 16
@@ -27,7 +27,9 @@ export const fieldIds = {
   id: 0x37386ae0,
   event: 0xfe30d09f,
   primaryKey: 0xc63e3210,
-  payload: 0x330f77a5
+  payload: 0x330f77a5,
+  remoteSequence: 0xd4413922,
+  entry: 0xcac3d793
 }
 
 /**

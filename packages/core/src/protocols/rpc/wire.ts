@@ -1,12 +1,15 @@
-import { type Exit, Result, Schema } from "effect"
+import { Exit, Result, Schema } from "effect"
 import { EventLogMessage } from "effect/eventlog"
-import { Rpc, RpcMessage, type RpcSerialization } from "effect/rpc"
+import { Rpc, type RpcMessage, type RpcSerialization } from "effect/rpc"
 import type { Limits } from "../../wire/limits.ts"
 import { MalformedBytes } from "./ByteReader.ts"
 import { type ClientMessage, type EnvelopeReader, makeEnvelopeReader } from "./envelope.ts"
+import { type FrameEncoder, makeFrameEncoder } from "./frames.ts"
 import { otherLayout } from "./layout.ts"
-import { hasShortNames, isModest } from "./payloads.ts"
+import { hasShortNames, modestFields, wholeWrite } from "./payloads.ts"
+import { checkPageLayout } from "./remoteEntries.ts"
 import { splitFrame } from "./splitFrame.ts"
+import type { StructField } from "./structFields.ts"
 import { checkWriteLayout } from "./writeEntries.ts"
 
 const rpcs = {
@@ -35,12 +38,12 @@ export const isRpcTag = (tag: string): tag is RpcTag => Object.hasOwn(rpcs, tag)
 type AnySchema = Schema.Codec<unknown>
 
 interface Codec {
-  readonly decode: (payload: unknown) => Result.Result<unknown, unknown>
-  readonly encode: (answer: Answer) => unknown
+  readonly decode: (payload: Uint8Array, fields: ReadonlyArray<StructField>) => Result.Result<unknown, unknown>
+  readonly encode: (answer: Answer) => Uint8Array
 }
 
 /** Whether a call carries entries. */
-const bringsData = (tag: string): boolean => tag === "EventLog.WriteSingle" || tag === "EventLog.WriteChunked"
+export const bringsData = (tag: string): boolean => tag === "EventLog.WriteSingle" || tag === "EventLog.WriteChunked"
 
 /** Throws where the data of a part of a write is not found in what effect's own encoder makes of it. */
 const checkPayloadLayouts = (codecFor: (schema: Schema.Top) => AnySchema) => {
@@ -50,7 +53,8 @@ const checkPayloadLayouts = (codecFor: (schema: Schema.Top) => AnySchema) => {
     encode(EventLogMessage.WriteSingleRpc.payloadSchema, { data }),
     encode(EventLogMessage.ChunkedMessage, new EventLogMessage.ChunkedMessage({ id: 1, part: [0, 1], data }))
   ]
-  if (!payloads.every((payload) => isModest(payload, true))) throw otherLayout("the payloads of its calls")
+  if (!payloads.every((payload) => modestFields(payload, true) !== undefined))
+    throw otherLayout("the payloads of its calls")
 }
 
 /** Effect's RPC on the wire: envelopes in SchemaBinary, and in them the payloads and answers of the five calls. */
@@ -59,7 +63,9 @@ export class Wire {
   private readonly encoder: RpcSerialization.Parser
   private readonly readEnvelope: EnvelopeReader
   private readonly codecs: ReadonlyMap<string, Codec>
-  private readonly encodeDefect: (answer: Answer) => unknown
+  private readonly encodeDefect: (answer: Answer) => Uint8Array
+  private readonly frames: FrameEncoder
+  private readonly nothing: Uint8Array
   /** The values of one `Chunk` of a stream of changes, the same bytes for every subscriber. */
   readonly encodeChanges: (
     values: ReadonlyArray<EventLogMessage.SingleMessage | EventLogMessage.ChunkedMessage>
@@ -74,20 +80,28 @@ export class Wire {
     this.limits = limits
     this.encoder = serialization.makeUnsafe()
     this.readEnvelope = makeEnvelopeReader((message) => this.encode(message), limits)
+    this.frames = makeFrameEncoder((message) => this.encode(message))
     this.codecs = new Map(
-      Object.entries(rpcs).map(([tag, rpc]) => [
-        tag,
-        {
-          decode: Schema.decodeUnknownResult(codecFor(rpc.payloadSchema)),
-          encode: Schema.encodeUnknownSync(codecFor(Rpc.exitSchema(rpc as never)))
-        }
-      ])
+      Object.entries(rpcs).map(([tag, rpc]) => {
+        const decode = Schema.decodeUnknownResult(codecFor(rpc.payloadSchema))
+        return [
+          tag,
+          {
+            decode: tag === "EventLog.WriteSingle" ? wholeWrite : (payload) => decode(payload),
+            encode: Schema.encodeUnknownSync(codecFor(Rpc.exitSchema(rpc as never))) as Codec["encode"]
+          }
+        ]
+      })
     )
-    this.encodeDefect = Schema.encodeUnknownSync(codecFor(Schema.Exit(Schema.Never, Schema.Never, Schema.Defect())))
+    this.nothing = this.codecs.get("EventLog.WriteSingle")!.encode(Exit.succeed([])).slice()
+    this.encodeDefect = Schema.encodeUnknownSync(
+      codecFor(Schema.Exit(Schema.Never, Schema.Never, Schema.Defect()))
+    ) as Codec["encode"]
     const { success } = EventLogMessage.ChangesRpc.successSchema
     this.encodeChanges = Schema.encodeUnknownSync(codecFor(Schema.NonEmptyArray(success))) as Wire["encodeChanges"]
     checkPayloadLayouts(codecFor)
     checkWriteLayout()
+    checkPageLayout()
   }
 
   /** The messages of a websocket frame, or `undefined` when it holds anything else. */
@@ -113,33 +127,39 @@ export class Wire {
 
   /** What came with a call; a failure where it is something else, or more than comes with such a call. */
   payload<Tag extends RpcTag>(tag: Tag, payload: Uint8Array): Result.Result<Payload<Tag>, unknown> {
-    if (!isModest(payload, bringsData(tag))) return Result.fail("The payload is no payload of such a call")
-    const decoded = this.codecs.get(tag)!.decode(payload) as Result.Result<Payload<Tag>, unknown>
+    const fields = modestFields(payload, bringsData(tag))
+    if (fields === undefined) return Result.fail("The payload is no payload of such a call")
+    const decoded = this.codecs.get(tag)!.decode(payload, fields) as Result.Result<Payload<Tag>, unknown>
     return Result.filterOrFail(
       decoded,
-      (payload) => hasShortNames(payload as object, this.limits),
+      (payload) => hasShortNames(payload as object | undefined, this.limits),
       () => "The names are too long"
     )
   }
 
   /** The frame that answers a call. */
   exit(tag: RpcTag, requestId: Id, answer: Answer): Uint8Array {
-    return this.encode({ _tag: "Exit", requestId, exit: this.codecs.get(tag)!.encode(answer) as never })
+    return this.frames.exit(requestId, this.codecs.get(tag)!.encode(answer))
+  }
+
+  /** The frame that says that a write is durable, or that a part of one arrived. */
+  written(requestId: Id): Uint8Array {
+    return this.frames.exit(requestId, this.nothing)
   }
 
   /** The frame that answers a call of no known name. */
   unknown(requestId: Id, answer: Answer): Uint8Array {
-    return this.encode({ _tag: "Exit", requestId, exit: this.encodeDefect(answer) as never })
+    return this.frames.exit(requestId, this.encodeDefect(answer))
   }
 
-  /** A frame of a stream, with values that were encoded before. */
-  chunk(requestId: Id, values: Uint8Array): Uint8Array {
-    return this.encode({ _tag: "Chunk", requestId, values: values as never })
+  /** The frames of one stream, with values that were encoded before. */
+  chunksOf(requestId: Id): (values: Uint8Array) => Uint8Array {
+    return this.frames.chunksOf(requestId)
   }
 
   /** The frame that answers a ping. */
-  pong(): Uint8Array {
-    return this.encode(RpcMessage.constPong)
+  get pong(): Uint8Array {
+    return this.frames.pong
   }
 
   private encode(message: RpcMessage.FromServerEncoded | RpcMessage.FromClientEncoded): Uint8Array {

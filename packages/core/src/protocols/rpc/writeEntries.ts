@@ -20,21 +20,25 @@ export interface Write {
 /**
  * Decodes a write of effect's client, `WriteEntriesUnencrypted` in SchemaBinary, in one piece or put together from chunks.
  * It yields after every 500 entries or MiB, whichever comes first. Fails with a `RequestError`: "Limit" where there are more
- * than `maxEntries` entries, which is known before any is decoded, or "Malformed".
+ * than `maxEntries` entries, which is known before any is decoded, or "Malformed". It begins when it is called: a write that
+ * takes no more than one step is decoded then.
  */
-export const decodeWrite = Effect.fnUntraced(function* (
-  bytes: Uint8Array,
-  maxEntries: number
-): Effect.fn.Return<Write, RequestError> {
-  const reader = yield* Effect.fromResult(WriteReader.open(bytes, maxEntries))
-  const { publicKey, storeId } = reader
-  const entries: Array<EventJournal.Entry> = []
-  while (!reader.isDone) {
-    if (entries.length > 0) yield* Effect.yieldNow
-    entries.push(...(yield* Effect.fromResult(reader.next(stepEntries))))
-  }
-  return { publicKey, storeId, entries }
-})
+export const decodeWrite = (bytes: Uint8Array, maxEntries: number): Effect.Effect<Write, RequestError> => {
+  const reader = WriteReader.open(bytes, maxEntries)
+  return Result.isFailure(reader) ? Effect.fail(reader.failure) : readOn(reader.success, [])
+}
+
+const readOn = (reader: WriteReader, entries: Array<EventJournal.Entry>): Effect.Effect<Write, RequestError> => {
+  const step = reader.next(stepEntries)
+  if (Result.isFailure(step)) return Effect.fail(step.failure)
+  entries.push(...step.success)
+  const { isDone, publicKey, storeId } = reader
+  if (isDone) return Effect.succeed({ publicKey, storeId, entries })
+  return Effect.andThen(
+    Effect.yieldNow,
+    Effect.suspend(() => readOn(reader, entries))
+  )
+}
 
 const encodeWrite = Schema.encodeUnknownSync(WriteEntriesUnencrypted.FromSchemaBinary)
 

@@ -1,11 +1,11 @@
+import type { Wire } from "@eventlog-server/testkit/devices"
+import { todosAdded } from "@eventlog-server/testkit/schema"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import type { ProtocolResponseUnencrypted } from "../../../src/wire/messages.ts"
 import { makeScene, type Scene, type SceneOptions, storeId } from "../../connection/harness.ts"
-import { todosAdded } from "../../server/todos.ts"
-import type { Wire } from "./wire.ts"
 
 const keys = ["A", "B"] as const
 type Key = (typeof keys)[number]

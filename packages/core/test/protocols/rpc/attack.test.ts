@@ -1,10 +1,10 @@
+import { RpcPeer, serialization, storeId } from "@eventlog-server/testkit/devices"
+import { todoAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { EventJournal, EventLogMessage } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
-import { makeSigningKey } from "../../server/device.ts"
 import { openDevice, readAll, startServer } from "../../server/host.ts"
-import { todoAdded } from "../../server/todos.ts"
 import { framed, unsigned } from "./mutated.ts"
-import { Peer, serialization, storeId } from "./peer.ts"
 
 const { ChangesRpc, HelloRpc, WriteSingleRpc } = EventLogMessage
 
@@ -15,7 +15,7 @@ const makeScene = async (limits = {}) => {
   const owner = await openDevice(url)
   const [key, ownerKey] = [makeSigningKey(), makeSigningKey()]
   await owner.prove("B", ownerKey)
-  const attacker = new Peer(url)
+  const attacker = new RpcPeer(url)
   await attacker.opened
   expect(await attacker.authenticate(await attacker.proof("A", key))).toMatchObject({ _tag: "Success" })
   const unharmed = async () => {
@@ -37,7 +37,7 @@ describe("a key that was not proved on this connection", () => {
 
   it("is refused before anything was proved, and nothing is joined", async () => {
     const { unharmed, url } = await makeScene()
-    const stranger = new Peer(url)
+    const stranger = new RpcPeer(url)
     await stranger.opened
     expect(await stranger.write("B")).toMatchObject({ code: "Forbidden" })
     expect(await stranger.part(1, [0, 2], new Uint8Array(400_000))).toMatchObject({ code: "Forbidden" })
@@ -132,7 +132,7 @@ describe("frames and chunks", () => {
 
   it("refuses a part whose number has a million digits, without a look at them", async () => {
     const { attacker, unharmed, url } = await makeScene()
-    const stranger = new Peer(url)
+    const stranger = new RpcPeer(url)
     await stranger.opened
     // The field `id`, a whole number.
     const payload = framed([0x20, ...unsigned(0x37386ae0 * 8 + 1), ...new Array<number>(1_000_000).fill(0xff), 1])

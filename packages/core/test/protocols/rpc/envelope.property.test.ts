@@ -1,3 +1,4 @@
+import { serialization } from "@eventlog-server/testkit/devices"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { MalformedBytes } from "../../../src/protocols/rpc/ByteReader.ts"
@@ -5,7 +6,6 @@ import { makeEnvelopeReader } from "../../../src/protocols/rpc/envelope.ts"
 import { splitFrame } from "../../../src/protocols/rpc/splitFrame.ts"
 import { runs } from "../../wire/arbitraries.ts"
 import { framed, mutated } from "./mutated.ts"
-import { serialization } from "./peer.ts"
 
 const parser = serialization.makeUnsafe()
 const encode = (message: object) => parser.encode(message) as Uint8Array

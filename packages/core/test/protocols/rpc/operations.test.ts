@@ -1,13 +1,14 @@
+import { RpcPeer, storeId } from "@eventlog-server/testkit/devices"
+import { withFeedStore } from "@eventlog-server/testkit/faults"
+import { todoAdded, todosAdded } from "@eventlog-server/testkit/schema"
+import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import { Deferred, Effect, Metric } from "effect"
 import { EventLogMessage } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
+import { FeedAdmin } from "../../../src/backend/index.ts"
 import * as metrics from "../../../src/connection/metrics.ts"
-import { FeedAdmin, memoryBackend } from "../../../src/index.ts"
-import { makeSigningKey } from "../../server/device.ts"
-import { withFeedStore } from "../../server/faults.ts"
+import { memoryBackend } from "../../../src/index.ts"
 import { openDevice, readAll, startServer } from "../../server/host.ts"
-import { todoAdded, todosAdded } from "../../server/todos.ts"
-import { Peer, storeId } from "./peer.ts"
 
 const { WriteEntriesUnencrypted, WriteSingleRpc } = EventLogMessage
 
@@ -21,7 +22,7 @@ const makeScene = async (options: Parameters<typeof startServer>[0] = {}) => {
   await server.assign({ publicKey: "A", storeId: "store" })
   const key = makeSigningKey()
   const connect = async () => {
-    const peer = new Peer(url)
+    const peer = new RpcPeer(url)
     await peer.opened
     expect(await peer.authenticate(await peer.proof("A", key))).toMatchObject({ _tag: "Success" })
     return peer
@@ -145,7 +146,7 @@ describe("an operator", () => {
   it("who gives the backend a new id closes those that were greeted with the old one", async () => {
     const backend = memoryBackend()
     const { peer } = await makeScene({ backend, reauthorizeInterval: 20 })
-    const rotate = FeedAdmin.use((admin) => admin.rotateId)
+    const rotate = FeedAdmin.use((admin) => Effect.flatMap(admin.id, admin.rotateId))
     await Effect.runPromise(Effect.provide(rotate, backend.layer))
     expect(await peer.closed).toBe(1012)
   })

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import { AddedTodos, todoAdded } from "@eventlog-server/testkit/schema"
 import { Effect, Queue } from "effect"
 import { EventLogMessage } from "effect/eventlog"
 import { EventLogServerAuthError, groupCompaction, keepLast, memoryBackend } from "../../../src/index.ts"
 import { captureLogs } from "../../client/fixtures.ts"
 import { openLine, readFeed, startServer, type TodoServer, type TodoServerOptions } from "../../client/liveServer.ts"
-import { makeDisk, openDevice, Todos } from "../../client/todos.ts"
-import { todoAdded } from "../../server/todos.ts"
+import { makeDisk, openDevice } from "../../client/todos.ts"
 import { openStockDevice, openStockRemote, type StockDevice } from "./stockDevice.ts"
 
 const start = Effect.fnUntraced(function* (options: TodoServerOptions = {}) {
@@ -87,7 +87,7 @@ describe("effect's own client", () => {
       const { rpc } = yield* start({
         limits: { maxPageEntries: 2 },
         compaction: [
-          groupCompaction(Todos, { olderThan: 0 }, ({ entries, forward }) =>
+          groupCompaction(AddedTodos, { olderThan: 0 }, ({ entries, forward }) =>
             Effect.forEach(entries, forward, { discard: true })
           )
         ]
@@ -114,7 +114,7 @@ describe("effect's own client", () => {
 
   it.live("gets the last of each key where old history is compacted", () =>
     Effect.gen(function* () {
-      const { rpc } = yield* start({ compaction: [groupCompaction(Todos, { olderThan: 0 }, keepLast())] })
+      const { rpc } = yield* start({ compaction: [groupCompaction(AddedTodos, { olderThan: 0 }, keepLast())] })
       const { identity } = yield* makeDisk
       const remote = yield* openStockRemote(rpc)
       yield* remote.write({ identity, storeId: defaultStore, entries: ["x", "y", "x", "x"].map(old) })

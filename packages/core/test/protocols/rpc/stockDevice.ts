@@ -1,9 +1,10 @@
+import { AddedTodos, addedSchema } from "@eventlog-server/testkit/schema"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { EventJournal, EventLog, EventLogRemote } from "effect/eventlog"
 import { RpcClient, RpcSerialization } from "effect/rpc"
 import { Socket } from "effect/socket"
 import { WebSocket } from "ws"
-import { type Disk, makeDisk, schema, Todos } from "../../client/todos.ts"
+import { type Disk, makeDisk } from "../../client/todos.ts"
 
 /** An app that runs effect's `EventLog` with effect's own remote: nothing of it is ours. */
 export interface StockDevice {
@@ -38,11 +39,11 @@ export const openStockDevice = Effect.fnUntraced(function* (
 ): Effect.fn.Return<StockDevice, EventLogRemote.EventLogRemoteError, Scope.Scope> {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const { identity, journal, todos } = options.disk ?? (yield* makeDisk)
-  const handlers = EventLog.group(Todos, (_) =>
+  const handlers = EventLog.group(AddedTodos, (_) =>
     _.handle("TodoAdded", ({ payload }) => Effect.sync(() => todos.set(payload.id, payload.text)))
   )
   const app = layerStockRemote(url).pipe(
-    Layer.provideMerge(EventLog.layer(schema, handlers)),
+    Layer.provideMerge(EventLog.layer(addedSchema, handlers)),
     Layer.provide([Layer.succeed(EventJournal.EventJournal, journal), Layer.succeed(EventLog.Identity, identity)])
   )
   const context = yield* Layer.buildWithScope(app, scope)
@@ -51,7 +52,7 @@ export const openStockDevice = Effect.fnUntraced(function* (
   return {
     disk: { identity, journal, todos },
     remote,
-    add: (id, text = id) => Effect.orDie(log.write({ schema, event: "TodoAdded", payload: { id, text } })),
+    add: (id, text = id) => Effect.orDie(log.write({ schema: addedSchema, event: "TodoAdded", payload: { id, text } })),
     entryIds: Effect.map(Effect.orDie(journal.entries), (entries) => entries.map((entry) => entry.idString)),
     next: Effect.orDie(journal.nextRemoteSequence(remote.id)),
     close: Scope.close(scope, Exit.void)

@@ -99,6 +99,8 @@ FRAMES = [
     ("client", "A subscription from the start", {"_tag": "RequestChanges", "publicKey": KEY, "startSequence": 0}),
     ("client", "A subscription from far in, with an id", {"_tag": "RequestChanges", "publicKey": KEY,
         "startSequence": 4_294_967_296, "id": 1}),
+    ("client", "A subscription of a device that says what it received last", {"_tag": "RequestChanges",
+        "publicKey": KEY, "startSequence": 8, "id": 2, "lastEntryId": FIRST}),
     ("client", "The end of a subscription", {"_tag": "StopChanges", "publicKey": KEY}),
     ("client", "The end of one subscription only", {"_tag": "StopChanges", "publicKey": KEY, "id": 1}),
     ("both", "A ping", {"_tag": "Ping", "id": 200}),

@@ -1,0 +1,58 @@
+/**
+ * What a storage implements, and what storages share. A storage package imports this entry point and nothing else of core.
+ */
+
+// The ports.
+
+export type { Backend, BackendServices, HandlerTransactions } from "./Backend.ts"
+export { CurrentTransaction } from "./CurrentTransaction.ts"
+export {
+  type AccessChange,
+  EventLogServerStoreRegistry,
+  EventLogServerStoreRegistryError,
+  type KeyMapping,
+  type KeysQuery
+} from "./EventLogServerStoreRegistry.ts"
+export { FeedAdmin, type Rotation, type StoreHead } from "./FeedAdmin.ts"
+export {
+  type Appended,
+  type BucketBounds,
+  type BucketRange,
+  type BucketSelection,
+  type FeedEntry,
+  type FeedHead,
+  type FeedPage,
+  type FeedRecord,
+  FeedStore,
+  type KnownEntry,
+  type PageLimits,
+  type SurvivingEvents,
+  type Survivor,
+  type Survivors,
+  type SurvivorsRequest,
+  type Wakeup
+} from "./FeedStore.ts"
+export { FeedLostError, StorageError, StoreErasedError } from "./StorageError.ts"
+export { StoreId } from "./StoreId.ts"
+export {
+  type CompactionGroup,
+  type Contain,
+  type CutoffRequest,
+  type Failure,
+  type FailureReason,
+  type Failures,
+  type FailuresQuery,
+  type KeptFailure,
+  type Lease,
+  LeaseLostError,
+  StoreProgress
+} from "./StoreProgress.ts"
+
+// What storages share.
+
+export { entryBytes } from "../wire/fields.ts"
+export { AccessListeners } from "./AccessListeners.ts"
+export { compareAll } from "./behind.ts"
+export { bucketName } from "./bucketName.ts"
+export { raiseGroups } from "./cutoffs.ts"
+export { WakeupListeners } from "./WakeupListeners.ts"

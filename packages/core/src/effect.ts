@@ -1,0 +1,16 @@
+/** The server as layers, for those who write Effect: `createEventLogServer` is only that, behind promises. */
+
+export { CurrentTransaction } from "./backend/CurrentTransaction.ts"
+export { EventLogServerAuth, EventLogServerAuthError } from "./backend/EventLogServerAuth.ts"
+export { Storage } from "./backend/Storage.ts"
+export { StoreId } from "./backend/StoreId.ts"
+export { CurrentConnection } from "./connection/CurrentConnection.ts"
+export { layerAuthAllowAll } from "./memory/authAllowAll.ts"
+export { layerStorage, layerStorageMemory } from "./memory/storage.ts"
+export { layerStoreRegistryMemory } from "./memory/storeRegistry.ts"
+export { CurrentAuthor } from "./processing/handlers.ts"
+export { layerAppLogger } from "./server/appLogger.ts"
+export { EventLogServerUnencrypted, layer } from "./server/EventLogServerUnencrypted.ts"
+export { groupReactivity } from "./server/groupReactivity.ts"
+export { makeHandler } from "./server/makeHandler.ts"
+export { makeHandlerHttp, makeHandlerHttpWith } from "./server/makeHandlerHttp.ts"

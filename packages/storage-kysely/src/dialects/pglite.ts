@@ -1,5 +1,0 @@
-import type { Dialect } from "./Dialect.ts"
-import { postgres } from "./postgres.ts"
-
-/** PostgreSQL within the process, with one connection. Nobody else can use its files, so there is nobody to notify. */
-export const pglite: Dialect = { ...postgres, singleConnection: true, notify: undefined }

@@ -1,0 +1,10 @@
+import type { Dialect } from "../Dialect.ts"
+import { postgres } from "../postgres/postgres.ts"
+
+/** PostgreSQL within the process, with one connection. Nobody else can use its files, so there is nobody to notify. */
+export const pglite: Dialect = {
+  ...postgres,
+  writes: { ...postgres.writes, notify: undefined },
+  handlers: { ...postgres.handlers, singleConnection: true },
+  runPrepared: undefined
+}

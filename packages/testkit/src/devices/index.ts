@@ -1,0 +1,6 @@
+export type { Response } from "./Conversation.ts"
+export { Device, type DeviceOptions } from "./Device.ts"
+export { type AppOptions, openApp } from "./openApp.ts"
+export { openSockets, type Sockets } from "./openSockets.ts"
+export { type Outcome, RpcPeer, serialization, storeId } from "./RpcPeer.ts"
+export { Wire, type WireOptions } from "./Wire.ts"

@@ -1,0 +1,1 @@
+export { collectYoung, heldBytes, heldNow, usedBytes } from "./heldBytes.ts"

@@ -1,0 +1,2 @@
+export { type Describe, describeUnless } from "./describeUnless.ts"
+export { unlessRequired } from "./unlessRequired.ts"
