@@ -47,11 +47,21 @@ export const migrations = (options: SchemaOptions): Omit<MigratorProps, "db"> =>
   ...(options.schema === undefined ? {} : { migrationTableSchema: options.schema })
 })
 
+/** How often a migration begins again because another schema of the database vanished while Kysely listed the tables. */
+const maxAttempts = 5
+
+/** PostgreSQL's `invalid_schema_name`: Kysely lists the tables of all schemas, also of one that is dropped meanwhile. */
+const isSchemaGone = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "3F000"
+
 /**
  * Makes the tables, or brings them up to date, for apps that do it when they start. It may run in several processes at
  * once. Rejects with what the database said.
  */
 export const ensureSchema = async <DB>(db: Kysely<DB>, options: SchemaOptions): Promise<void> => {
-  const { error } = await new Migrator({ db: db.withoutPlugins(), ...migrations(options) }).migrateToLatest()
-  if (error !== undefined) throw error
+  const migrator = new Migrator({ db: db.withoutPlugins(), ...migrations(options) })
+  for (let attempt = 1; ; attempt++) {
+    const { error } = await migrator.migrateToLatest()
+    if (error === undefined) return
+    if (attempt === maxAttempts || !isSchemaGone(error)) throw error
+  }
 }

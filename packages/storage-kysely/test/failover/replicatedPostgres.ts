@@ -19,7 +19,7 @@ export const openReplicatedPostgres = async (kind: "synchronous" | "asynchronous
   const primary = await startPostgres()
   onTestFinished(primary.remove)
   const replica = await PostgresReplica.start(primary)
-  onTestFinished(replica.database.remove)
+  onTestFinished(replica.remove)
   const proxy = await TcpProxy.open(targetOf(primary.url))
   onTestFinished(proxy.close)
   if (kind === "synchronous") await replica.beSynchronous()

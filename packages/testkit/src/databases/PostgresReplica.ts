@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import { TcpProxy } from "../network/TcpProxy.ts"
+import { targetOf } from "../network/target.ts"
 import type { OwnDatabase } from "./ownDatabase.ts"
 import { startPostgresReplica } from "./ownPostgres.ts"
 import { withPostgres } from "./postgres.ts"
@@ -12,20 +14,22 @@ const untilSome = async (url: string, statement: string): Promise<void> => {
   while ((await rowsOf(url, statement)).length === 0) await sleep(20)
 }
 
-/** A replica that follows a PostgreSQL, and may take its place. */
+/** A replica that follows a PostgreSQL, by a way that can be cut, and may take its place. */
 export class PostgresReplica {
   readonly database: OwnDatabase
   readonly #primary: OwnDatabase
-  #frozen: number | undefined
+  readonly #way: TcpProxy
 
-  private constructor(database: OwnDatabase, primary: OwnDatabase) {
+  private constructor(database: OwnDatabase, primary: OwnDatabase, way: TcpProxy) {
     this.database = database
     this.#primary = primary
+    this.#way = way
   }
 
   /** Starts a replica, and waits until it follows. */
   static async start(primary: OwnDatabase): Promise<PostgresReplica> {
-    const replica = new PostgresReplica(await startPostgresReplica(primary), primary)
+    const way = await TcpProxy.open(targetOf(primary.url))
+    const replica = new PostgresReplica(await startPostgresReplica(way.through(primary.url)), primary, way)
     await untilSome(primary.url, "select 1 from pg_stat_replication where state = 'streaming'")
     return replica
   }
@@ -43,20 +47,20 @@ export class PostgresReplica {
   async freeze(): Promise<void> {
     const [now] = await rowsOf(this.#primary.url, "select pg_current_wal_lsn() as position")
     await untilSome(this.#primary.url, `select 1 from pg_stat_replication where replay_lsn >= '${now!.position}'`)
-    const [receiver] = await rowsOf(this.database.url, "select pid from pg_stat_wal_receiver")
-    this.#frozen = receiver!.pid as number
-    process.kill(this.#frozen, "SIGSTOP")
+    await this.#way.begin()
   }
 
-  /** The primary crashes, and the replica takes its place. */
+  /** The primary crashes, and the replica takes its place, with what had reached it. */
   async takeOver(): Promise<void> {
     await this.#primary.process.crash()
-    if (this.#frozen !== undefined) {
-      // It ends as soon as it goes on, before it reads what the primary had sent meanwhile.
-      process.kill(this.#frozen, "SIGTERM")
-      process.kill(this.#frozen, "SIGCONT")
-    }
+    await this.#way.close()
     await rowsOf(this.database.url, "select pg_promote()")
     await untilSome(this.database.url, "select 1 where not pg_is_in_recovery()")
+  }
+
+  /** Ends it where it hasn't taken over, and removes what it kept. */
+  readonly remove = async (): Promise<void> => {
+    await this.database.remove()
+    await this.#way.close()
   }
 }

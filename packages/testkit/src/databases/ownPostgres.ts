@@ -46,6 +46,6 @@ const startFilled = async (filler: string, args: ReadonlyArray<string>): Promise
 export const startPostgres = (): Promise<OwnDatabase> =>
   startFilled("initdb", ["-U", "postgres", "-A", "trust", "-E", "UTF8"])
 
-/** Starts a replica of a PostgreSQL, which follows as soon as it takes commands. */
-export const startPostgresReplica = (primary: OwnDatabase): Promise<OwnDatabase> =>
-  startFilled("pg_basebackup", ["-d", primary.url, "--write-recovery-conf", "--checkpoint=fast"])
+/** Starts a replica of the PostgreSQL at a url, where it follows as soon as it takes commands. */
+export const startPostgresReplica = (url: string): Promise<OwnDatabase> =>
+  startFilled("pg_basebackup", ["-d", url, "--write-recovery-conf", "--checkpoint=fast"])

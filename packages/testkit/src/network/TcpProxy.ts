@@ -75,6 +75,7 @@ export class TcpProxy {
 
   /** Ends it, and every connection. */
   readonly close = async (): Promise<void> => {
+    if (!this.#server.listening) return
     this.#isDown = true
     this.#server.close()
     for (const way of this.#ways) way.end()
