@@ -34,6 +34,7 @@ const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
   const publicKey = publicKeyOf(storeId)
   const acknowledged: Array<() => void> = []
   let deliver: (delivery: Delivery) => void = () => {}
+  let caughtUp: (() => void) | undefined
   const proved = Promise.withResolvers<void>()
 
   const onMessage = (frame: Buffer, socket: LeanWebSocket): void => {
@@ -56,6 +57,8 @@ const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
         return proved.resolve()
       case "Ping":
         return socket.send(encodeRequestUnencrypted({ _tag: "Pong", id: message.id }))
+      case "CaughtUp":
+        return caughtUp?.()
       case "Error":
         return onFailure(`${message.reason}: ${message.message}`)
     }
@@ -68,8 +71,9 @@ const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
       acknowledged.push(onAck)
       socket.sendFramed(batches.next())
     },
-    subscribe: (startSequence, onEntries) => {
+    subscribe: (startSequence, onEntries, onCaughtUp) => {
       deliver = onEntries
+      caughtUp = onCaughtUp
       socket.send(encodeRequestUnencrypted({ _tag: "RequestChanges", publicKey, startSequence }))
     },
     close: () => socket.close()

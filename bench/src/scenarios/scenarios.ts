@@ -1,5 +1,6 @@
 import { bootstrap } from "./bootstrap.ts"
 import { connections } from "./connections.ts"
+import { connects } from "./connects.ts"
 import { fanout } from "./fanout.ts"
 import { growth } from "./growth.ts"
 import { idle } from "./idle.ts"
@@ -11,6 +12,6 @@ import { stock } from "./stock.ts"
 
 /** Everything that is measured, in the order of the report. */
 export const scenarios: ReadonlyArray<Scenario> = [
-  ...[ingest, connections, fanout, nodes, stock],
+  ...[ingest, connections, connects, fanout, nodes, stock],
   ...[bootstrap, idle, growth, micro]
 ]
