@@ -8,7 +8,7 @@ import { frameCost } from "../wire/limits.ts"
 import type { ChunkedMessage } from "../wire/messages.ts"
 import { Account, type AccountEvents } from "./Account.ts"
 import type { Access } from "./access.ts"
-import { isDone } from "./atOnce.ts"
+import { called, goOn, isDone, recover } from "./atOnce.ts"
 import type { Budget } from "./Budget.ts"
 import type { ConnectionDetails } from "./CurrentConnection.ts"
 import { Grants } from "./Grants.ts"
@@ -25,7 +25,8 @@ export interface ConnectionServices {
   readonly feed: Feed["Service"]
   readonly submit: Submit
   readonly sessionAuth: "required" | "off"
-  readonly remoteId: Effect.Effect<EventJournal.RemoteId, StorageError>
+  /** The server's id; an `Exit` where there is nothing to wait for. */
+  readonly remoteId: () => Effect.Effect<EventJournal.RemoteId, StorageError>
   readonly now: () => number
   readonly runner: Runner
   /** Called when a connection proved its first key, or has none any more. */
@@ -111,16 +112,14 @@ export class Connection implements TransportListener {
 
   /** Gets to know the server, then handles what came in meanwhile. */
   open(): void {
-    this.#start(
-      Effect.suspend(() => this.#services.remoteId).pipe(
-        Effect.flatMap((remoteId) => this.#begin(remoteId)),
-        Effect.catchCause((cause) =>
-          Effect.andThen(
-            Effect.logError("A connection could not be greeted", cause),
-            Effect.sync(() => this.close(1013, "The storage is unavailable"))
-          )
-        ),
-        Effect.andThen(this.#work)
+    this.#isWorking = true
+    const begun = called(() => goOn(this.#services.remoteId(), (remoteId) => this.#begin(remoteId)))
+    this.#workAfter(
+      recover(begun, (cause) =>
+        Effect.andThen(
+          Effect.logError("A connection could not be greeted", cause),
+          Effect.sync(() => this.close(1013, "The storage is unavailable"))
+        )
       )
     )
   }
@@ -306,7 +305,6 @@ export class Connection implements TransportListener {
   }
 
   #start(effect: Effect.Effect<void>): void {
-    this.#isWorking = true
     this.#run(
       // Nobody would handle the frames to come.
       Effect.catchCause(effect, (cause) =>
@@ -330,7 +328,11 @@ export class Connection implements TransportListener {
   /** Handles the frame that just came, while none waits. A fiber is for what is left to be done then. */
   #workAtOnce(): void {
     this.#isWorking = true
-    const left = this.#handleNext()
+    this.#workAfter(this.#handleNext())
+  }
+
+  /** Goes on with the frames that wait once something is done. */
+  #workAfter(left: Effect.Effect<void>): void {
     if (isDone(left) && this.#frames.length === 0) this.#isWorking = false
     else this.#start(Effect.andThen(left, this.#work))
   }

@@ -129,7 +129,7 @@ export const layerConnections = (
         feed,
         submit: ingest.submit,
         sessionAuth: options.sessionAuth,
-        remoteId: continuity.id,
+        remoteId: continuity.recentId,
         now,
         runner,
         onTrust: (connection, isTrusted) => open.trust(connection, isTrusted),

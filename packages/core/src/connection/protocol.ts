@@ -49,7 +49,7 @@ export interface ProtocolServices {
 
 /** A protocol on one connection. */
 export interface Conversation {
-  /** Says what a server says first. */
+  /** Says what a server says first. It may begin when it is read: what it returns is run once, at once. */
   readonly start: Effect.Effect<void>
   /**
    * Handles one frame, and sees to it that its holding is let go of. It fails never: whatever is wrong with the frame is

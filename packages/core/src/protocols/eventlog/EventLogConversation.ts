@@ -1,5 +1,5 @@
 import { Cause, Effect, Exit, Result } from "effect"
-import { onFailed, recover } from "../../connection/atOnce.ts"
+import { goOn, onFailed, recover } from "../../connection/atOnce.ts"
 import type { Conversation, Frame, Peer, ProtocolServices } from "../../connection/protocol.ts"
 import { refuseWith, shuttingDown } from "../../connection/refusal.ts"
 import type { ActiveSubscription } from "../../connection/Subscriptions.ts"
@@ -9,7 +9,7 @@ import { changesMessage, changesPrefix } from "../../wire/changes.ts"
 import { chunkBytes, splitMessage } from "../../wire/chunks.ts"
 import { decodeRequestUnencrypted, encodeResponseUnencrypted, type RequestBounds } from "../../wire/codec.ts"
 import { type Correlation, type DomainError, RequestError, toErrorFrame } from "../../wire/errors.ts"
-import { announcedLimits, entryCost } from "../../wire/limits.ts"
+import { type AnnouncedLimits, entryCost } from "../../wire/limits.ts"
 import {
   type Authenticate,
   type ChunkedMessage,
@@ -25,6 +25,8 @@ import type { EncodedEntries } from "../../wire/remoteEntries.ts"
 export interface EventLogServices extends ProtocolServices {
   /** One function for the whole server: each page is encoded once for all connections. */
   readonly encodeEntries: PageEncoder<EncodedEntries>
+  /** What `Hello` says of the limits. */
+  readonly announced: AnnouncedLimits
   /** How much a request may declare. */
   readonly bounds: RequestBounds
 }
@@ -49,16 +51,17 @@ export class EventLogConversation implements Conversation {
   /** Says who the server is and what it takes, with a challenge where it wants proofs. */
   get start(): Effect.Effect<void> {
     const { grants, remoteId } = this.#peer
-    const { limits, now } = this.#services
-    return Effect.map(grants.challenge?.issue(now()) ?? Effect.succeed(undefined), (challenge) =>
+    const { announced, now } = this.#services
+    return goOn(grants.challenge?.issue(now()) ?? Effect.succeed(undefined), (challenge) => {
       this.#send({
         _tag: "Hello",
         remoteId,
         protocol: protocolVersion,
-        limits: announcedLimits(limits),
+        limits: announced,
         ...(challenge === undefined ? {} : { challenge })
       })
-    )
+      return Effect.void
+    })
   }
 
   receive(frame: Frame): Effect.Effect<void> {
