@@ -168,13 +168,13 @@ export class Connection implements TransportListener {
     this.closed()
   }
 
-  /** Accepts nothing more, waits until every accepted write was answered and sent, then closes with 1012. */
-  drain(): Effect.Effect<void> {
+  /** Accepts nothing more, waits until every accepted write was answered and sent, then closes with 1012 and a reason. */
+  drain(reason: string): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#isClosing = true
       this.#subscriptions.end()
       return this.#flushed
-    }).pipe(Effect.ensuring(Effect.sync(() => this.close(1012, "The server restarts"))))
+    }).pipe(Effect.ensuring(Effect.sync(() => this.close(1012, reason))))
   }
 
   /**

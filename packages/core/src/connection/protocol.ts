@@ -41,6 +41,8 @@ export interface Peer {
 export interface ProtocolServices {
   readonly limits: Limits
   readonly now: () => number
+  /** Over how many milliseconds devices spread that lose this server now, and not by a close; 0 where they are few. */
+  readonly reconnectWithin: () => number
   /** Called for every refusal that a client is told of. */
   readonly onRejected: (code: ErrorCode) => void
   /** Called with how many entries were encoded: once each, however many subscribers there are. */

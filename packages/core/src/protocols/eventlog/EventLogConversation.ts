@@ -40,6 +40,8 @@ export class EventLogConversation implements Conversation {
   readonly #peer: Peer
   #nextChunkedId = 0
   #nextPingId = 0
+  /** What the peer was told last of how it is to come back. */
+  #reconnectWithin = 0
   /** The Ping that ends a window of bytes, and where that ends. */
   #window: { readonly id: number; readonly end: number } | undefined
 
@@ -58,7 +60,8 @@ export class EventLogConversation implements Conversation {
         remoteId,
         protocol: protocolVersion,
         limits: announced,
-        ...(challenge === undefined ? {} : { challenge })
+        ...(challenge === undefined ? {} : { challenge }),
+        ...this.#comeback
       })
       return Effect.void
     })
@@ -113,7 +116,7 @@ export class EventLogConversation implements Conversation {
       case "ChunkedMessage":
         return isJoined ? this.#close(1008, "A chunked message may not hold a chunk") : this.#join(message)
       case "Ping":
-        return Effect.sync(() => this.#send({ _tag: "Pong", id: message.id }))
+        return Effect.sync(() => this.#send({ _tag: "Pong", id: message.id, ...this.#comeback }))
       case "Pong":
         return Effect.sync(() => this.#readUpTo(message.id))
       case "StopChanges":
@@ -185,6 +188,14 @@ export class EventLogConversation implements Conversation {
       if (grants.challenge === undefined || grants.challenge.isOpen || isEnded) return Effect.void
       return grants.isExhausted ? this.#close(1008, "Too many proofs failed") : this.start
     })
+  }
+
+  /** How the peer is to come back if it loses the server, where that is news. */
+  get #comeback(): { readonly reconnectWithin?: number } {
+    const reconnectWithin = this.#services.reconnectWithin()
+    if (reconnectWithin === this.#reconnectWithin) return {}
+    this.#reconnectWithin = reconnectWithin
+    return { reconnectWithin }
   }
 
   /** The peer answered a Ping. */
