@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Clock } from "./clock.ts"
 import type { Device } from "./device.ts"
 import { failing } from "./failing.ts"
@@ -6,38 +7,54 @@ import { type Address, protocols } from "./protocols.ts"
 /** Devices that come back: each connects, proves its key, subscribes at the head of its store, and stays. */
 export interface ConnectJob extends Address {
   readonly kind: "connect"
-  /** The devices have the stores `store-0`, `store-1`… in turn. */
+  /** The devices have the stores `store-0`, `store-1`… each its own. */
   readonly connections: number
   /** Connections that are opened at the same time. */
   readonly concurrency: number
 }
 
-/** Connects all, and closes them again where they are not to stay. */
-const connectAll = async (job: ConnectJob, stays: boolean, onFailure: (reason: string) => void): Promise<void> => {
+/** Until the server has seen the first connections go. */
+const settleMillis = 1_000
+
+/** What a device does once it is connected. */
+type Then = (device: Device, storeId: string) => Promise<void>
+
+/** Connects a device to each store. */
+const connectAll = async (job: ConnectJob, onFailure: (reason: string) => void, then: Then): Promise<void> => {
   const { open } = protocols[job.protocol]
   let next = 0
   const connect = async (): Promise<void> => {
     while (next < job.connections) {
-      let isClosed = false
-      const target = {
-        url: job.url,
-        storeId: `store-${next++}`,
-        onFailure: (reason: string) => void (isClosed || onFailure(reason))
-      }
-      const device: Device = await open(target)
-      await new Promise<void>((resolve) => device.subscribe(1, () => {}, resolve))
-      if (stays) continue
-      isClosed = true
-      device.close()
+      const storeId = `store-${next++}`
+      await then(await open({ url: job.url, storeId, onFailure }), storeId)
     }
   }
   await Promise.all(Array.from({ length: job.concurrency }, connect))
 }
 
-/** Connects every device twice, so that what counts runs in code that is compiled, and tells how many do in a second. */
+const subscribe = (device: Device, from: number) =>
+  new Promise<void>((resolve) => device.subscribe(from, () => {}, resolve))
+
+/**
+ * Connects every device twice, so that what counts runs in code that is compiled, and tells how many do in a second. The first
+ * time each writes the entry that its store has from then on.
+ */
 export const connect = async (job: ConnectJob, clock: Clock): Promise<Record<string, number>> => {
+  const { batches } = protocols[job.protocol]
   const { onFailure, orFail } = failing()
-  await orFail(connectAll(job, false, onFailure))
-  const { seconds } = await clock.during(() => orFail(connectAll(job, true, onFailure)))
+  let isOver = false
+  const onEarly = (reason: string) => void (isOver || onFailure(reason))
+  const early: Array<Device> = []
+  await orFail(
+    connectAll(job, onEarly, async (device, storeId) => {
+      await subscribe(device, 1)
+      await new Promise<void>((resolve) => device.write(batches(storeId, { batch: 1 }), resolve))
+      early.push(device)
+    })
+  )
+  isOver = true
+  for (const device of early) device.close()
+  await sleep(settleMillis)
+  const { seconds } = await clock.during(() => orFail(connectAll(job, onFailure, (device) => subscribe(device, 2))))
   return { value: job.connections / seconds }
 }

@@ -11,7 +11,16 @@ import { type WriteJob, write } from "./write.ts"
 import { type XaddJob, xadd } from "./xadd.ts"
 
 /** What a load process can do. */
-export type Job = WriteJob | ConnectJob | FanoutJob | FillJob | BootstrapJob | HoldJob | DeliverJob | InsertJob | XaddJob
+export type Job =
+  | WriteJob
+  | ConnectJob
+  | FanoutJob
+  | FillJob
+  | BootstrapJob
+  | HoldJob
+  | DeliverJob
+  | InsertJob
+  | XaddJob
 
 /** What it tells the bench. */
 export type Told =

@@ -1,6 +1,7 @@
 import { Effect, Result } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { StorageError } from "../backend/StorageError.ts"
+import type { Crowd } from "../feed/Crowd.ts"
 import type { Feed } from "../feed/feed.ts"
 import type { Submit } from "../ingest/write.ts"
 import { type ChunkError, ChunkJoiner } from "../wire/chunks.ts"
@@ -22,6 +23,7 @@ import type { Transport, TransportListener } from "./Transport.ts"
 export interface ConnectionServices {
   readonly access: Access["Service"]
   readonly budget: Budget
+  readonly crowd: Crowd
   readonly feed: Feed["Service"]
   readonly submit: Submit
   readonly sessionAuth: "required" | "off"
@@ -204,7 +206,7 @@ export class Connection implements TransportListener {
   #begin(remoteId: EventJournal.RemoteId): Effect.Effect<void> {
     if (this.#isEnded) return Effect.void
     const { account } = this
-    const { access, feed, now, sessionAuth, submit } = this.#services
+    const { access, crowd, feed, now, sessionAuth, submit } = this.#services
     const grants = new Grants({
       access,
       feed,
@@ -214,6 +216,7 @@ export class Connection implements TransportListener {
       remoteId: sessionAuth === "required" ? remoteId : undefined,
       subscriptions: this.#subscriptions,
       room: () => account.room,
+      gather: () => crowd.gather(),
       run: this.#run,
       onTrust: (isTrusted) => {
         account.isTrusted = isTrusted

@@ -1,6 +1,7 @@
 import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Random, Schedule, Stream } from "effect"
 import { EventLogServerStoreRegistry } from "../backend/EventLogServerStoreRegistry.ts"
 import { Continuity } from "../continuity/continuity.ts"
+import { Crowd } from "../feed/Crowd.ts"
 import { Feed } from "../feed/feed.ts"
 import { Ingest } from "../ingest/ingest.ts"
 import type { Limits } from "../wire/limits.ts"
@@ -121,6 +122,7 @@ export const layerConnections = (
       const { limits } = options
       const now = clock.currentTimeMillisUnsafe.bind(clock)
       const budget = new Budget(limits.maxHeldBytes)
+      const crowd = new Crowd(now, run)
       const open = new OpenConnections(limits)
       const guests = new Set<Grants>()
       const rejected = Object.fromEntries(ErrorCode.literals.map((code) => [code, 0])) as Record<ErrorCode, number>
@@ -134,6 +136,7 @@ export const layerConnections = (
       const services: ConnectionServices = {
         access,
         budget,
+        crowd,
         feed,
         submit: ingest.submit,
         sessionAuth: options.sessionAuth,
@@ -191,6 +194,7 @@ export const layerConnections = (
           remoteId: undefined,
           subscriptions,
           room: () => Effect.void,
+          gather: () => crowd.gather(),
           run,
           onTrust: () => {}
         })
@@ -222,9 +226,8 @@ export const layerConnections = (
       // Devices of an earlier history would go on where that one ended, and keep what the new one lacks.
       yield* continuity.onBroken((remoteId) => {
         const outdated = [...open.live].filter((connection) => connection.isOutdated(remoteId))
-        for (const connection of outdated) {
-          connection.close(1012, comeback.reason("The server has a new id", outdated.length))
-        }
+        const reason = () => comeback.reason("The server has a new id", outdated.length)
+        for (const connection of outdated) connection.close(1012, reason())
       })
 
       // Another node, or an operator, may have given the backend a new id.

@@ -54,6 +54,7 @@ const makeScene = (
     now: () => now,
     submit: ({ storeId }) => void submitted.push(storeId),
     room: () => Effect.void,
+    gather: () => Effect.void,
     run: Effect.runFork,
     feed: { open: () => Effect.die("unused"), activeStores: () => 0 },
     onTrust: (isTrusted) => void trust.push(isTrusted)
