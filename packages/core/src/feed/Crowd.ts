@@ -9,6 +9,9 @@ const maxAlone = 256
 /** How long those of a crowd wait for each other. */
 const gatherMillis = 10
 
+/** How many go on at the same time: what they do at once holds up all others. */
+const maxTogether = 64
+
 /**
  * Lets those who come in a crowd go on together, every ten milliseconds: a storage then looks up in one statement what many of
  * them ask for. Thousands of devices come back after a deploy, and each statement costs more than what it carries. Where few
@@ -45,10 +48,16 @@ export class Crowd {
   }
 
   readonly #gathered: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.#waiting.push(() => resume(Effect.void)) > 1) return
+    if (this.#waiting.push(() => resume(Effect.void)) === 1) this.#letGoOn()
+  })
+
+  /** Lets those go on who wait, some at a time, until nobody does. */
+  #letGoOn(): void {
     const goOn = Effect.sync(() => {
-      for (const resume of this.#waiting.splice(0)) resume()
+      const together = this.#waiting.splice(0, maxTogether)
+      if (this.#waiting.length > 0) this.#letGoOn()
+      for (const resume of together) resume()
     })
     this.#fork(Effect.andThen(Effect.sleep(gatherMillis), goOn))
-  })
+  }
 }

@@ -84,27 +84,6 @@ const makeScene = (
 const refused = new EventLogServerAuthError({ reason: "Forbidden", publicKey: "A" })
 const badProof = { _tag: "RequestError", reason: "BadProof" }
 
-describe("a proof", () => {
-  it.effect("that is right waits for others before anybody is asked about the key; a wrong one waits for nobody", () =>
-    Effect.gen(function* () {
-      const arrived = yield* Deferred.make<void>()
-      const others = yield* Deferred.make<void>()
-      const { asked, challenge, grants, prove, sign } = makeScene({
-        gather: Effect.andThen(Deferred.succeed(arrived, undefined), Deferred.await(others))
-      })
-      const wrong = { ...(yield* sign(yield* challenge.issue(0))), signature: new Uint8Array(64) }
-      expect(yield* Effect.flip(grants.prove(wrong))).toMatchObject(badProof)
-      expect(yield* Deferred.isDone(arrived)).toBe(false)
-      const proving = yield* Effect.forkChild(prove("A"))
-      yield* Deferred.await(arrived)
-      expect([asked(), grants.isTrusted]).toEqual([0, false])
-      yield* Deferred.succeed(others, undefined)
-      yield* Fiber.join(proving)
-      expect([asked(), grants.isTrusted]).toEqual([1, true])
-    })
-  )
-})
-
 describe("a challenge", () => {
   it.effect("is 32 fresh bytes", () =>
     Effect.gen(function* () {
@@ -161,6 +140,25 @@ describe("a challenge", () => {
 })
 
 describe("a proof", () => {
+  it.effect("that is right waits for others before anybody is asked about the key; a wrong one waits for nobody", () =>
+    Effect.gen(function* () {
+      const arrived = yield* Deferred.make<void>()
+      const others = yield* Deferred.make<void>()
+      const { asked, challenge, grants, prove, sign } = makeScene({
+        gather: Effect.andThen(Deferred.succeed(arrived, undefined), Deferred.await(others))
+      })
+      const wrong = { ...(yield* sign(yield* challenge.issue(0))), signature: new Uint8Array(64) }
+      expect(yield* Effect.flip(grants.prove(wrong))).toMatchObject(badProof)
+      expect(yield* Deferred.isDone(arrived)).toBe(false)
+      const proving = yield* Effect.forkChild(prove("A"))
+      yield* Deferred.await(arrived)
+      expect([asked(), grants.isTrusted]).toEqual([0, false])
+      yield* Deferred.succeed(others, undefined)
+      yield* Fiber.join(proving)
+      expect([asked(), grants.isTrusted]).toEqual([1, true])
+    })
+  )
+
   it.effect.each([
     ["another public key", { publicKey: "B" }],
     ["another signing key", { signingPublicKey: makeSigningKey().signingPublicKey }],

@@ -32,14 +32,27 @@ describe("those who come", () => {
     Effect.gen(function* () {
       const { come, passed } = yield* makeCrowd
       expect(come(256)).toBe(256)
-      expect(come(100)).toBe(256)
+      expect(come(50)).toBe(256)
       yield* TestClock.adjust(9)
       expect(come(10)).toBe(256)
       yield* TestClock.adjust(1)
-      expect(passed()).toBe(366)
-      expect(come(5)).toBe(366)
+      expect(passed()).toBe(316)
+      expect(come(5)).toBe(316)
       yield* TestClock.adjust(10)
-      expect(passed()).toBe(371)
+      expect(passed()).toBe(321)
+    })
+  )
+
+  it.effect("go on 64 at a time, in the order in which they came", () =>
+    Effect.gen(function* () {
+      const { come, passed } = yield* makeCrowd
+      expect(come(256 + 150)).toBe(256)
+      const after: Array<number> = []
+      for (let time = 0; time < 4; time++) {
+        yield* TestClock.adjust(10)
+        after.push(passed())
+      }
+      expect(after).toEqual([320, 384, 406, 406])
     })
   )
 
