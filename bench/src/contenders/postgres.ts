@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { setTimeout as sleep } from "node:timers/promises"
 import { createPostgresDatabase } from "@eventlog-server/testkit/databases"
 import pg from "pg"
 import { cpuSecondsOf } from "../processes.ts"
@@ -6,6 +7,12 @@ import type { StorageInUse } from "./StorageInUse.ts"
 
 /** The other processes of PostgreSQL that work for the same database. */
 const backends = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+
+/** A process tells what it read when it ends, and now and then before. */
+const clients = `${backends} and backend_type = 'client backend'`
+const rowsRead = `
+  select (select coalesce(sum(idx_tup_read), 0) from pg_stat_user_indexes)
+    + (select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables) as rows`
 
 const isPostgres = (pid: number): boolean => {
   try {
@@ -29,6 +36,11 @@ export const openPostgres = async (): Promise<StorageInUse> => {
     cpuSeconds: async () => {
       const { rows } = await watcher.query<{ readonly pid: number }>(backends)
       return rows.reduce((sum, { pid }) => sum + cpuSecondsOfBackend(pid), 0)
+    },
+    rowsRead: async () => {
+      while ((await watcher.query(clients)).rowCount !== 0) await sleep(20)
+      const { rows } = await watcher.query<{ readonly rows: string }>(rowsRead)
+      return Number(rows[0]?.rows)
     },
     close: async () => {
       await watcher.end()
