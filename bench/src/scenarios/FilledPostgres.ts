@@ -35,7 +35,12 @@ export class FilledPostgres {
         const startWatched = async () => ({ ...(await start(storage)), databaseCpuSeconds: storage.cpuSeconds })
         const before = await storage.rowsRead!()
         const measurement = await serverContender(role, label, startWatched, measure).measure()
-        return { ...measurement, "rows read": (await storage.rowsRead!()) - before }
+        const after = await storage.rowsRead!()
+        return {
+          ...measurement,
+          "rows read": after.all - before.all,
+          "of entries": after.entries - before.entries
+        }
       }
     }
   }
