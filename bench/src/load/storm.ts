@@ -24,6 +24,16 @@ const silencePatience = 30_000
 const firstWindow = 250
 const maxWindow = 30_000
 
+/** With how many failures a server is treated that restarts or is full. */
+const busyFailures = 4
+const isBusy = (reason: string): boolean => /^Closed with 101[23] /.test(reason)
+
+/** A random part of the window after so many failures, the last for this reason. In milliseconds. */
+const waitAfter = (failed: number, reason: string): number => {
+  const failures = isBusy(reason) ? Math.max(failed, busyFailures) : failed
+  return Math.random() * Math.min(maxWindow, firstWindow * 2 ** (failures - 1))
+}
+
 /** Attempts of a device that may fail: a server that is gone for good ends the job. */
 const maxFailures = 20
 
@@ -64,27 +74,32 @@ const attempt = async (job: StormJob, device: Returning): Promise<void> => {
   }
 }
 
-/** Lets them all come back, and tells how long until all have their backlogs, and how often one of them failed meanwhile. */
+/**
+ * Lets them all come back, and tells how long until all have their backlogs, and how often one of them failed meanwhile; why they
+ * did goes to stderr.
+ */
 export const storm = async (job: StormJob, clock: Clock): Promise<Record<string, number>> => {
   const synced = new Histogram()
-  let failed = 0
+  const failures: Array<string> = []
   const comeBack = async (index: number): Promise<void> => {
     const device: Returning = { publicKey: deviceKeyOf(job.storeId, index), received: 0 }
     const beganAt = performance.now()
-    for (let failures = 1; ; failures++) {
+    for (let failed = 1; ; failed++) {
       try {
         await attempt(job, device)
         synced.record(Math.max(1, (performance.now() - beganAt) * 1_000))
         return
       } catch (error) {
-        failed++
-        if (failures === maxFailures) throw error
-        await sleep(Math.random() * Math.min(maxWindow, firstWindow * 2 ** (failures - 1)))
+        const { message } = error as Error
+        failures.push(message)
+        if (failed === maxFailures) throw error
+        await sleep(waitAfter(failed, message))
       }
     }
   }
   const { seconds } = await clock.during(() =>
     Promise.all(Array.from({ length: job.devices }, (_, index) => comeBack(index)))
   )
-  return { value: seconds, "failed attempts": failed, ...synced.summary() }
+  for (const [reason, { length }] of Map.groupBy(failures, (reason) => reason)) console.error(`${length} x ${reason}`)
+  return { value: seconds, "failed attempts": failures.length, ...synced.summary() }
 }
