@@ -7,6 +7,7 @@ import { type FanoutJob, fanout } from "./fanout.ts"
 import { type FillJob, fill } from "./fill.ts"
 import { type HoldJob, hold } from "./hold.ts"
 import { type InsertJob, insert } from "./insert.ts"
+import { type StormJob, storm } from "./storm.ts"
 import { type WriteJob, write } from "./write.ts"
 import { type XaddJob, xadd } from "./xadd.ts"
 
@@ -18,6 +19,7 @@ export type Job =
   | FillJob
   | BootstrapJob
   | HoldJob
+  | StormJob
   | DeliverJob
   | InsertJob
   | XaddJob
@@ -54,6 +56,8 @@ const perform = (job: Job): Promise<Record<string, number>> => {
       return fill(job, clock)
     case "bootstrap":
       return bootstrap(job, clock)
+    case "storm":
+      return storm(job, clock)
     case "hold":
       return hold(job, clock)
     case "connect":
