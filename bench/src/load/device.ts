@@ -25,8 +25,11 @@ export interface Delivery {
 export interface Device {
   /** Writes a batch; they are acknowledged in the order of the calls. */
   readonly write: (batches: Batches, acknowledged: () => void) => void
-  /** Subscribes to the store from a sequence on. */
-  readonly subscribe: (from: number, deliver: (delivery: Delivery) => void) => void
+  /**
+   * Subscribes to the store from a sequence on.
+   * @param caughtUp called when everything up to the head has come; only our protocol tells
+   */
+  readonly subscribe: (from: number, deliver: (delivery: Delivery) => void, caughtUp?: () => void) => void
   readonly close: () => void
 }
 

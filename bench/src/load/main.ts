@@ -1,6 +1,7 @@
 /** A load process: does the one job that the bench sends it, tells when the counting begins and ends, and the outcome. */
 import { type BootstrapJob, bootstrap } from "./bootstrap.ts"
 import { makeClock } from "./clock.ts"
+import { type ConnectJob, connect } from "./connect.ts"
 import { type DeliverJob, deliver } from "./deliver.ts"
 import { type FanoutJob, fanout } from "./fanout.ts"
 import { type FillJob, fill } from "./fill.ts"
@@ -11,7 +12,17 @@ import { type WriteJob, write } from "./write.ts"
 import { type XaddJob, xadd } from "./xadd.ts"
 
 /** What a load process can do. */
-export type Job = WriteJob | FanoutJob | FillJob | BootstrapJob | HoldJob | StormJob | DeliverJob | InsertJob | XaddJob
+export type Job =
+  | WriteJob
+  | ConnectJob
+  | FanoutJob
+  | FillJob
+  | BootstrapJob
+  | HoldJob
+  | StormJob
+  | DeliverJob
+  | InsertJob
+  | XaddJob
 
 /** What it tells the bench. */
 export type Told =
@@ -49,6 +60,8 @@ const perform = (job: Job): Promise<Record<string, number>> => {
       return storm(job, clock)
     case "hold":
       return hold(job, clock)
+    case "connect":
+      return connect(job, clock)
     case "deliver":
       return deliver(job, clock)
     case "insert":

@@ -34,6 +34,7 @@ const open = async ({ onFailure, onHello, signal, url, ...target }: Target): Pro
   const { publicKey = publicKeyOf(target.storeId) } = target
   const acknowledged: Array<() => void> = []
   let deliver: (delivery: Delivery) => void = () => {}
+  let caughtUp: (() => void) | undefined
   const proved = Promise.withResolvers<void>()
 
   const onMessage = (frame: Buffer, socket: LeanWebSocket): void => {
@@ -57,6 +58,8 @@ const open = async ({ onFailure, onHello, signal, url, ...target }: Target): Pro
         return proved.resolve()
       case "Ping":
         return socket.send(encodeRequestUnencrypted({ _tag: "Pong", id: message.id }))
+      case "CaughtUp":
+        return caughtUp?.()
       case "Error":
         return onFailure(`${message.reason}: ${message.message}`)
     }
@@ -72,8 +75,9 @@ const open = async ({ onFailure, onHello, signal, url, ...target }: Target): Pro
       acknowledged.push(onAck)
       socket.sendFramed(batches.next())
     },
-    subscribe: (startSequence, onEntries) => {
+    subscribe: (startSequence, onEntries, onCaughtUp) => {
       deliver = onEntries
+      caughtUp = onCaughtUp
       socket.send(encodeRequestUnencrypted({ _tag: "RequestChanges", publicKey, startSequence }))
     },
     close: () => socket.close()

@@ -1,5 +1,6 @@
 import { bootstrap } from "./bootstrap.ts"
 import { connections } from "./connections.ts"
+import { connects } from "./connects.ts"
 import { delivery } from "./delivery.ts"
 import { fanout } from "./fanout.ts"
 import { growth } from "./growth.ts"
@@ -14,6 +15,6 @@ import { storm } from "./storm.ts"
 
 /** Everything that is measured, in the order of the report. */
 export const scenarios: ReadonlyArray<Scenario> = [
-  ...[ingest, connections, fanout, delivery, nodes, stock],
+  ...[ingest, connections, connects, fanout, delivery, nodes, stock],
   ...[bootstrap, longHistory, storm, idle, growth, micro]
 ]

@@ -11,6 +11,7 @@ import websocket, { type WebSocket } from "@fastify/websocket"
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify"
 import fp from "fastify-plugin"
 import type { EventLogPluginOptions } from "./options.ts"
+import { corkable, holdForTurn, TurnSender } from "./turns.ts"
 
 /** How the sockets are served, unless the app registered @fastify/websocket with options of its own. */
 const pluginOptions = (server: Mountable): websocket.WebsocketPluginOptions => {
@@ -22,10 +23,12 @@ const pluginOptions = (server: Mountable): websocket.WebsocketPluginOptions => {
   return { options: webSocketOptions(server.limits), errorHandler }
 }
 
-const transportOf = (socket: WebSocket): Transport => ({
-  send: (frame) => socket.send(frame),
+const transportOf = (socket: WebSocket, sender: TurnSender): Transport => ({
+  send: (frame) => sender.send(frame.byteLength, () => socket.send(frame)),
   bufferedBytes: () => socket.bufferedAmount,
   close: (code, reason) => {
+    // Now: who is terminated next would not get the reason.
+    sender.release()
     socket.close(code, reason)
     // From here on the socket is read for the peer's answer.
     socket.resume()
@@ -64,12 +67,15 @@ const plugin: FastifyPluginAsync<EventLogPluginOptions> = async (app, options) =
     }
     const refusal = await server.admit(infoOf(request))
     if (refusal !== undefined) return reply.code(refusal).send()
+    // The server's greeting goes out with the answer to the upgrade.
+    holdForTurn(corkable(request.raw.socket))
   }
 
   const accept = (protocol: ProtocolName) => (socket: WebSocket, request: FastifyRequest) => {
     // @fastify/websocket closes the clients it knows without a code, and its hook may run before ours.
     app.websocketServer.clients.delete(socket)
-    const listener = server.connect(transportOf(socket), infoOf(request), protocol)
+    const sender = new TurnSender(corkable(request.raw.socket))
+    const listener = server.connect(transportOf(socket, sender), infoOf(request), protocol)
     socket.on("message", (data: Buffer, isBinary) =>
       listener.receive(isBinary ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : data.toString())
     )

@@ -229,6 +229,14 @@ describe.skipIf(postgres.away !== undefined)("many stores at once on PostgreSQL"
     )
     // 16, 16 and 8 pages.
     expect(await cost(read)).toBe(3)
+    const readUnwritten = FeedStore.use((feeds) =>
+      Effect.forEach(
+        storeIds.slice(0, 16),
+        (storeId) => feeds.read(EventLogMessage.StoreId.make(`no ${storeId}`), 1, limits),
+        together
+      )
+    )
+    expect(await cost(readUnwritten)).toBe(1)
     expect(await cost(FeedStore.use((feeds) => Effect.forEach(storeIds, feeds.head, together)))).toBe(1)
   })
 

@@ -1,5 +1,13 @@
 import { Effect, Random } from "effect"
 
+/** Windows of waiting, in milliseconds. */
+export interface BackoffWindow {
+  readonly backoffMinimum: number
+  readonly backoffMaximum: number
+  /** The least that a window is, within the maximum. @default 0 */
+  readonly spread?: number | undefined
+}
+
 /**
  * Waits before the next attempt: a random part of a window that doubles with each failure ("full jitter"), so that
  * many devices that lost the same server don't come back together.
@@ -7,16 +15,14 @@ import { Effect, Random } from "effect"
  * @param failures how many attempts failed in a row, at least 1
  */
 export const backoffMillis = (
-  window: { readonly backoffMinimum: number; readonly backoffMaximum: number },
+  { backoffMaximum, backoffMinimum, spread = 0 }: BackoffWindow,
   failures: number
 ): Effect.Effect<number> =>
   Effect.map(
     Random.next,
-    (random) => random * Math.min(window.backoffMaximum, window.backoffMinimum * 2 ** Math.min(failures - 1, 30))
+    (random) => random * Math.min(backoffMaximum, Math.max(spread, backoffMinimum * 2 ** Math.min(failures - 1, 30)))
   )
 
 /** Sleeps for {@link backoffMillis}. */
-export const backOff = (
-  window: { readonly backoffMinimum: number; readonly backoffMaximum: number },
-  failures: number
-): Effect.Effect<void> => Effect.flatMap(backoffMillis(window, failures), (millis) => Effect.sleep(millis))
+export const backOff = (window: BackoffWindow, failures: number): Effect.Effect<void> =>
+  Effect.flatMap(backoffMillis(window, failures), (millis) => Effect.sleep(millis))

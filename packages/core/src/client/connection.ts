@@ -10,6 +10,7 @@ import {
   splitMessage
 } from "../wire/index.ts"
 import { protocolVersion } from "../wire/messages.ts"
+import { retryAfterOf } from "../wire/retryAfter.ts"
 import { ConnectionFailure } from "./errors.ts"
 import { Inbox } from "./inbox.ts"
 import { keepAlive } from "./keepAlive.ts"
@@ -133,6 +134,7 @@ const toFailure = (error: Socket.SocketError): ConnectionFailure => {
         reason: "Closed",
         message: reason.closeReason || `The connection was closed with ${reason.code}`,
         closeCode: reason.code,
+        retryAfter: retryAfterOf(reason.closeReason ?? ""),
         cause: error
       })
     case "SocketOpenError":

@@ -32,6 +32,8 @@ export class ConnectionFailure extends Data.TaggedError("ConnectionFailure")<{
   readonly message: string
   /** The websocket close code, where there was one. */
   readonly closeCode?: number | undefined
+  /** How long the server asked this device to stay away, in milliseconds, where it did. */
+  readonly retryAfter?: number | undefined
   readonly cause?: unknown
 }> {}
 

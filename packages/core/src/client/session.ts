@@ -60,6 +60,8 @@ export class Session {
   readonly limits: AnnouncedLimits
   /** Whether the server wants keys to be proved. */
   readonly wantsProof: boolean
+  /** Over how many milliseconds clients spread that lose this server together, as it said last. */
+  reconnectWithin: number
   /** How much may be written before an answer. */
   readonly window: SendWindow
   /** Fails when the session ended. */
@@ -77,6 +79,7 @@ export class Session {
   constructor(hello: typeof Hello.Type, send: (message: ProtocolRequestUnencrypted) => void) {
     this.remoteId = hello.remoteId
     this.limits = hello.limits
+    this.reconnectWithin = hello.reconnectWithin ?? 0
     this.wantsProof = hello.challenge !== undefined
     this.window = new SendWindow(windowOf(hello.limits))
     this.#challenge = hello.challenge
@@ -143,7 +146,11 @@ export class Session {
   receive(message: ProtocolResponseUnencrypted): void {
     switch (message._tag) {
       case "Hello":
+        this.reconnectWithin = message.reconnectWithin ?? this.reconnectWithin
         return this.#renewChallenge(message.challenge)
+      case "Pong":
+        this.reconnectWithin = message.reconnectWithin ?? this.reconnectWithin
+        return
       case "Ping":
         return this.send({ _tag: "Pong", id: message.id })
       case "Authenticated":

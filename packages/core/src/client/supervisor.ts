@@ -1,6 +1,6 @@
 import { Clock, Effect, Exit } from "effect"
 import type { Socket } from "effect/socket"
-import { backOff } from "./backoff.ts"
+import { backoffMillis } from "./backoff.ts"
 import { runConnection } from "./connection.ts"
 import { ConnectionFailure, clientError } from "./errors.ts"
 import { connections } from "./metrics.ts"
@@ -25,6 +25,8 @@ export interface SupervisorContext {
 interface Outcome {
   readonly failure: ConnectionFailure
   readonly lived: number
+  /** Over how many milliseconds clients spread that lose the server together, as it said; absent without a `Hello`. */
+  readonly reconnectWithin?: number | undefined
 }
 
 /** With how many failures a server is treated that restarts or is full: a first window of 2 s by default. */
@@ -42,19 +44,58 @@ export const countFailures = (before: number, { failure, lived }: Outcome, stabl
   return isBusy(failure) ? Math.max(failures, busyFailures) : failures
 }
 
+/** Whether others have lost the server at the same moment, as far as can be told: it closes for all, or has died. */
+const isLostByAll = ({ closeCode, reason }: ConnectionFailure): boolean =>
+  reason === "Closed" && (closeCode === undefined || closeCode === 1006 || closeCode === 1012 || closeCode === 1013)
+
+/**
+ * Over how many milliseconds attempts are spread. It stands until the server, or another one, says hello again: as long as it
+ * is away all others try, too.
+ *
+ * @param before that of the attempt before
+ */
+export const spreadAfter = (before: number, { failure, reconnectWithin }: Outcome): number => {
+  if (reconnectWithin === undefined) return before
+  return isLostByAll(failure) ? reconnectWithin : 0
+}
+
+/** How long to wait before the next attempt, in milliseconds. A server may ask for more, up to the longest window of all. */
+const waitAfter = (
+  settings: Settings,
+  {
+    failures,
+    failure,
+    spread
+  }: { readonly failures: number; readonly failure: ConnectionFailure; readonly spread: number }
+): Effect.Effect<number> => {
+  const { retryAfter } = failure
+  if (retryAfter === undefined) return backoffMillis({ ...settings, spread }, failures)
+  const asked = Math.min(retryAfter, settings.backoffMaximum)
+  return Effect.map(backoffMillis(settings, failures), (millis) => Math.max(millis, asked))
+}
+
 /** Keeps one connection at a time, for as long as it runs. */
 export const supervise = Effect.fnUntraced(function* (context: SupervisorContext): Effect.fn.Return<never> {
   const { onFailure, settings, status, woken } = context
   let failures = 0
+  let spread = 0
   while (true) {
     const outcome = yield* connectOnce(context)
     failures = countFailures(failures, outcome, settings.stableAfter)
+    spread = spreadAfter(spread, outcome)
+    const wait = waitAfter(settings, { failures, failure: outcome.failure, spread })
     const announce = Effect.sync(() => {
       status.failed(clientError("connect", outcome.failure), { connection: "offline", caughtUp: false })
       onFailure(outcome.failure)
     })
     // Listens before it announces: who hears that it is offline may wake it at once.
-    yield* Effect.raceFirst(woken, Effect.andThen(announce, backOff(settings, failures)))
+    yield* Effect.raceFirst(
+      woken,
+      Effect.andThen(
+        announce,
+        Effect.flatMap(wait, (millis) => Effect.sleep(millis))
+      )
+    )
   }
 })
 
@@ -96,7 +137,8 @@ const connectOnce = Effect.fnUntraced(function* ({
     Effect.scoped,
     Effect.flip
   )
-  return { failure, lived: since === undefined ? 0 : clock.currentTimeMillisUnsafe() - since }
+  const lived = since === undefined ? 0 : clock.currentTimeMillisUnsafe() - since
+  return { failure, lived, reconnectWithin: session?.reconnectWithin }
 })
 
 const closedHere = new ConnectionFailure({ reason: "Closed", message: "The client closed the connection" })

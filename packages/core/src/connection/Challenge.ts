@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { type EventJournal, EventLogSessionAuth } from "effect/eventlog"
 import type { IdentityClaim } from "../backend/EventLogServerAuth.ts"
 import { RequestError } from "../wire/errors.ts"
+import { isSigned } from "./signature.ts"
 
 /** How long a challenge may be answered. A connection that waited longer is sent a new one. */
 export const challengeMillis = 5 * 60 * 1000
@@ -33,13 +34,11 @@ export class Challenge {
     return now < this.#expiresAt ? this.#bytes : undefined
   }
 
-  /** Fresh bytes, in place of those before. */
+  /** Fresh bytes, in place of those before: at once, when it is called. */
   issue(now: number): Effect.Effect<Uint8Array> {
-    return Effect.map(Effect.orDie(EventLogSessionAuth.makeSessionAuthChallenge), (bytes) => {
-      this.#bytes = bytes
-      this.#expiresAt = now + challengeMillis
-      return bytes
-    })
+    this.#bytes = crypto.getRandomValues(new Uint8Array(EventLogSessionAuth.SessionAuthChallengeLength))
+    this.#expiresAt = now + challengeMillis
+    return Effect.succeed(this.#bytes)
   }
 
   /** Verifies an answer, which uses the challenge up, right or wrong. Fails with `BadProof`. */
@@ -48,16 +47,9 @@ export class Challenge {
       const challenge = this.current(now)
       this.#bytes = undefined
       if (challenge === undefined) return badProof("There is no challenge in force; answer the new one")
-      return EventLogSessionAuth.verifySessionAuthenticateRequest({
-        remoteId: this.#remoteId,
-        challenge,
-        publicKey,
-        signingPublicKey,
-        signature,
-        algorithm
-      }).pipe(
-        Effect.catch(() => Effect.succeed(false)),
-        Effect.flatMap((isSigned) => (isSigned ? Effect.void : badProof("The signature does not verify")))
+      return Effect.flatMap(
+        isSigned({ remoteId: this.#remoteId, challenge, publicKey, signingPublicKey, signature, algorithm }),
+        (isRight) => (isRight ? Effect.void : badProof("The signature does not verify"))
       )
     })
   }

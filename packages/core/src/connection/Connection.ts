@@ -1,6 +1,7 @@
 import { Effect, Result } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { StorageError } from "../backend/StorageError.ts"
+import type { Crowd } from "../feed/Crowd.ts"
 import type { Feed } from "../feed/feed.ts"
 import type { Submit } from "../ingest/write.ts"
 import { type ChunkError, ChunkJoiner } from "../wire/chunks.ts"
@@ -8,7 +9,7 @@ import { frameCost } from "../wire/limits.ts"
 import type { ChunkedMessage } from "../wire/messages.ts"
 import { Account, type AccountEvents } from "./Account.ts"
 import type { Access } from "./access.ts"
-import { isDone } from "./atOnce.ts"
+import { called, goOn, isDone, recover } from "./atOnce.ts"
 import type { Budget } from "./Budget.ts"
 import type { ConnectionDetails } from "./CurrentConnection.ts"
 import { Grants } from "./Grants.ts"
@@ -22,10 +23,12 @@ import type { Transport, TransportListener } from "./Transport.ts"
 export interface ConnectionServices {
   readonly access: Access["Service"]
   readonly budget: Budget
+  readonly crowd: Crowd
   readonly feed: Feed["Service"]
   readonly submit: Submit
   readonly sessionAuth: "required" | "off"
-  readonly remoteId: Effect.Effect<EventJournal.RemoteId, StorageError>
+  /** The server's id; an `Exit` where there is nothing to wait for. */
+  readonly remoteId: () => Effect.Effect<EventJournal.RemoteId, StorageError>
   readonly now: () => number
   readonly runner: Runner
   /** Called when a connection proved its first key, or has none any more. */
@@ -111,16 +114,14 @@ export class Connection implements TransportListener {
 
   /** Gets to know the server, then handles what came in meanwhile. */
   open(): void {
-    this.#start(
-      Effect.suspend(() => this.#services.remoteId).pipe(
-        Effect.flatMap((remoteId) => this.#begin(remoteId)),
-        Effect.catchCause((cause) =>
-          Effect.andThen(
-            Effect.logError("A connection could not be greeted", cause),
-            Effect.sync(() => this.close(1013, "The storage is unavailable"))
-          )
-        ),
-        Effect.andThen(this.#work)
+    this.#isWorking = true
+    const begun = called(() => goOn(this.#services.remoteId(), (remoteId) => this.#begin(remoteId)))
+    this.#workAfter(
+      recover(begun, (cause) =>
+        Effect.andThen(
+          Effect.logError("A connection could not be greeted", cause),
+          Effect.sync(() => this.close(1013, "The storage is unavailable"))
+        )
       )
     )
   }
@@ -169,13 +170,13 @@ export class Connection implements TransportListener {
     this.closed()
   }
 
-  /** Accepts nothing more, waits until every accepted write was answered and sent, then closes with 1012. */
-  drain(): Effect.Effect<void> {
+  /** Accepts nothing more, waits until every accepted write was answered and sent, then closes with 1012 and a reason. */
+  drain(reason: string): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#isClosing = true
       this.#subscriptions.end()
       return this.#flushed
-    }).pipe(Effect.ensuring(Effect.sync(() => this.close(1012, "The server restarts"))))
+    }).pipe(Effect.ensuring(Effect.sync(() => this.close(1012, reason))))
   }
 
   /**
@@ -205,7 +206,7 @@ export class Connection implements TransportListener {
   #begin(remoteId: EventJournal.RemoteId): Effect.Effect<void> {
     if (this.#isEnded) return Effect.void
     const { account } = this
-    const { access, feed, now, sessionAuth, submit } = this.#services
+    const { access, crowd, feed, now, sessionAuth, submit } = this.#services
     const grants = new Grants({
       access,
       feed,
@@ -215,6 +216,7 @@ export class Connection implements TransportListener {
       remoteId: sessionAuth === "required" ? remoteId : undefined,
       subscriptions: this.#subscriptions,
       room: () => account.room,
+      gather: () => crowd.gather(),
       run: this.#run,
       onTrust: (isTrusted) => {
         account.isTrusted = isTrusted
@@ -306,7 +308,6 @@ export class Connection implements TransportListener {
   }
 
   #start(effect: Effect.Effect<void>): void {
-    this.#isWorking = true
     this.#run(
       // Nobody would handle the frames to come.
       Effect.catchCause(effect, (cause) =>
@@ -330,7 +331,11 @@ export class Connection implements TransportListener {
   /** Handles the frame that just came, while none waits. A fiber is for what is left to be done then. */
   #workAtOnce(): void {
     this.#isWorking = true
-    const left = this.#handleNext()
+    this.#workAfter(this.#handleNext())
+  }
+
+  /** Goes on with the frames that wait once something is done. */
+  #workAfter(left: Effect.Effect<void>): void {
     if (isDone(left) && this.#frames.length === 0) this.#isWorking = false
     else this.#start(Effect.andThen(left, this.#work))
   }

@@ -36,6 +36,8 @@ export interface GrantsContext {
   readonly subscriptions: Subscriptions
   /** Waits until another batch may be held. */
   readonly room: () => Effect.Effect<void>
+  /** Waits for others who want the storage to be asked for them, where they are many; see `Crowd`. */
+  readonly gather: () => Effect.Effect<void>
   /** Starts what has to be waited for. */
   readonly run: Run
   /** Called when the first key was proved, or the last one is proved no more. */
@@ -142,6 +144,7 @@ export class Grants {
       if (flaw !== undefined) return yield* flaw
       if (this.challenge === undefined) return yield* notNeeded()
       yield* this.challenge.verify(proof, now()).pipe(Effect.tapError((error) => this.#count(error)))
+      yield* this.#context.gather()
       const isKnown = this.#proved.has(proof.publicKey) || this.#unmapped.has(proof.publicKey)
       if (!isKnown && this.#proved.size + this.#unmapped.size >= limits.maxKeys) return yield* tooManyKeys(limits)
       const claim = { publicKey: proof.publicKey, signingPublicKey: proof.signingPublicKey }
@@ -185,7 +188,9 @@ export class Grants {
   subscribe(request: KeyedRead): Effect.Effect<OpenedSubscription & { readonly storeId: StoreId }, DomainError> {
     return Effect.gen({ self: this }, function* () {
       const { isMeant = anyStore, lastEntryId, publicKey, startSequence } = request
-      const { access, feed, limits, subscriptions } = this.#context
+      const { access, feed, gather, limits, subscriptions } = this.#context
+      // Before anything is checked: a key may be revoked meanwhile.
+      yield* gather()
       yield* this.require(publicKey)
       this.#beginGranting(publicKey)
       if (!subscriptions.has(publicKey) && subscriptions.size >= limits.maxSubscriptions) {

@@ -8,7 +8,7 @@ import {
 import type { StoreId } from "../backend/StoreId.ts"
 import { makeTimeouts } from "../containment/Timeouts.ts"
 import { RequestError } from "../wire/errors.ts"
-import { goOn } from "./atOnce.ts"
+import { called, goOn } from "./atOnce.ts"
 import type { Run } from "./runner.ts"
 import { checkStoreId } from "./storeId.ts"
 
@@ -63,15 +63,6 @@ const wrongStore = () =>
 
 /** A store id that no store can have is a defect of the app, and nothing for a client to know. */
 const orDieIfInvalid = (storeId: StoreId): Effect.Effect<StoreId> => Effect.orDie(checkStoreId(storeId))
-
-/** What a callback returns, or throws instead. */
-const called = <A, E>(callback: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
-  try {
-    return callback()
-  } catch (defect) {
-    return Effect.die(defect)
-  }
-}
 
 /** What a callback came to: whatever is neither a value nor a failure is an outage. */
 const contain = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | RequestError> =>

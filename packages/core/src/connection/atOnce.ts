@@ -5,6 +5,15 @@ import { type Cause, Effect, Exit } from "effect"
  * returns what is left: an `Exit` where that is nothing. Fibers, and the closures of effects, are for the others.
  */
 
+/** What a function returns, or a defect where it throws instead. */
+export const called = <A, E>(begin: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  try {
+    return begin()
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
 /** `Effect.flatMap`, but it goes on at once where the effect is done already. */
 export const goOn = <A, E, B, E2>(
   effect: Effect.Effect<A, E>,

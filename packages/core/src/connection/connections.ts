@@ -1,12 +1,14 @@
-import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule, Stream } from "effect"
+import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Random, Schedule, Stream } from "effect"
 import { EventLogServerStoreRegistry } from "../backend/EventLogServerStoreRegistry.ts"
 import { Continuity } from "../continuity/continuity.ts"
+import { Crowd } from "../feed/Crowd.ts"
 import { Feed } from "../feed/feed.ts"
 import { Ingest } from "../ingest/ingest.ts"
 import type { Limits } from "../wire/limits.ts"
 import { ErrorCode } from "../wire/messages.ts"
 import { Access } from "./access.ts"
 import { Budget } from "./Budget.ts"
+import { Comeback } from "./Comeback.ts"
 import { Connection, type ConnectionServices } from "./Connection.ts"
 import type { ConnectionDetails } from "./CurrentConnection.ts"
 import { Grants } from "./Grants.ts"
@@ -47,6 +49,8 @@ export interface ConnectionsOptions {
   readonly drainTimeout: Duration.Duration
   /** How long a peer may take to answer a close before its socket is ended. */
   readonly closeTimeout: Duration.Duration
+  /** How many devices a second are to come back that this process loses together. */
+  readonly reconnectsPerSecond: number
 }
 
 /** The connections of this node. */
@@ -90,6 +94,8 @@ const rejectedByCode = Object.fromEntries(
  */
 const lookMillis = 100
 
+const restarting = "The server restarts"
+
 /** How soon notes are listened to again after a failure. */
 const listenAgainMillis = 1_000
 
@@ -116,20 +122,25 @@ export const layerConnections = (
       const { limits } = options
       const now = clock.currentTimeMillisUnsafe.bind(clock)
       const budget = new Budget(limits.maxHeldBytes)
+      const crowd = new Crowd(now, run)
       const open = new OpenConnections(limits)
       const guests = new Set<Grants>()
       const rejected = Object.fromEntries(ErrorCode.literals.map((code) => [code, 0])) as Record<ErrorCode, number>
       let nextId = 1
+      const comeback = new Comeback(options.reconnectsPerSecond, yield* Random.Random)
       let isClosing = false
+      /** Connections that this process had when it began to close. */
+      let lost = 0
 
       const count = () => metrics.connections.updateUnsafe(open.size, context)
       const services: ConnectionServices = {
         access,
         budget,
+        crowd,
         feed,
         submit: ingest.submit,
         sessionAuth: options.sessionAuth,
-        remoteId: continuity.id,
+        remoteId: continuity.recentId,
         now,
         runner,
         onTrust: (connection, isTrusted) => open.trust(connection, isTrusted),
@@ -142,6 +153,7 @@ export const layerConnections = (
       const protocolServices: ProtocolServices = {
         limits,
         now,
+        reconnectWithin: () => comeback.announced(open.live.size),
         onEncoded: (entries) => metrics.encodedEntries.updateUnsafe(entries, context),
         onRejected: (code) => {
           rejected[code]++
@@ -164,7 +176,7 @@ export const layerConnections = (
         const status = refusal(info)
         open.add(connection)
         count()
-        if (isClosing) connection.close(1012, "The server restarts")
+        if (isClosing) connection.close(1012, comeback.reason(restarting, lost))
         else if (status !== undefined) connection.close(1013, "Too many connections")
         else connection.open()
         open.makeRoom()
@@ -182,6 +194,7 @@ export const layerConnections = (
           remoteId: undefined,
           subscriptions,
           room: () => Effect.void,
+          gather: () => crowd.gather(),
           run,
           onTrust: () => {}
         })
@@ -213,7 +226,8 @@ export const layerConnections = (
       // Devices of an earlier history would go on where that one ended, and keep what the new one lacks.
       yield* continuity.onBroken((remoteId) => {
         const outdated = [...open.live].filter((connection) => connection.isOutdated(remoteId))
-        for (const connection of outdated) connection.close(1012, "The server has a new id")
+        const reason = () => comeback.reason("The server has a new id", outdated.length)
+        for (const connection of outdated) connection.close(1012, reason())
       })
 
       // Another node, or an operator, may have given the backend a new id.
@@ -224,9 +238,11 @@ export const layerConnections = (
       const drain = Effect.gen(function* () {
         isClosing = true
         const connections = [...open.live]
+        lost = Math.max(lost, connections.length)
         yield* Effect.forEach(
           connections,
-          (connection) => Effect.timeoutOption(connection.drain(), options.drainTimeout),
+          (connection) =>
+            Effect.timeoutOption(connection.drain(comeback.reason(restarting, lost)), options.drainTimeout),
           { concurrency: "unbounded", discard: true }
         )
         yield* Effect.timeoutOption(open.empty, options.closeTimeout)

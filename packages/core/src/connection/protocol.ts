@@ -41,6 +41,8 @@ export interface Peer {
 export interface ProtocolServices {
   readonly limits: Limits
   readonly now: () => number
+  /** Over how many milliseconds devices spread that lose this server now, and not by a close; 0 where they are few. */
+  readonly reconnectWithin: () => number
   /** Called for every refusal that a client is told of. */
   readonly onRejected: (code: ErrorCode) => void
   /** Called with how many entries were encoded: once each, however many subscribers there are. */
@@ -49,7 +51,7 @@ export interface ProtocolServices {
 
 /** A protocol on one connection. */
 export interface Conversation {
-  /** Says what a server says first. */
+  /** Says what a server says first. It may begin when it is read: what it returns is run once, at once. */
   readonly start: Effect.Effect<void>
   /**
    * Handles one frame, and sees to it that its holding is let go of. It fails never: whatever is wrong with the frame is

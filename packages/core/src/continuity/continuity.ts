@@ -1,4 +1,4 @@
-import { Context, Effect, Fiber, Layer, Schedule, type Scope, Semaphore } from "effect"
+import { Clock, Context, Deferred, Effect, Fiber, Layer, Schedule, type Scope, Semaphore } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { FeedAdmin, type Rotation } from "../backend/FeedAdmin.ts"
 import { type FeedPage, FeedStore, type PageLimits } from "../backend/FeedStore.ts"
@@ -45,12 +45,20 @@ export class Continuity extends Context.Service<
   {
     /** The backend's id, which is asked for each time: another node may have changed it. It belongs to the caller. */
     readonly id: Effect.Effect<RemoteId, StorageError>
+    /**
+     * The same as it was a quarter of a second ago at most, for those who come in crowds: they share one look. Called, it
+     * returns an `Exit` where there is nothing to wait for.
+     */
+    readonly recentId: () => Effect.Effect<RemoteId, StorageError>
     /** A view of the history that there is now, for those who read on and on. */
     readonly view: () => View
     /** Calls back when the history has become another one, with the backend's new id, until the scope closes. It may not throw. */
     readonly onBroken: (listener: (id: RemoteId) => void) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("@eventlog-server/core/Continuity") {}
+
+/** How long an id that was read is recent. */
+const recentMillis = 250
 
 /** 100 ms, doubling up to 2 s, with jitter: a loss mostly is noticed while the backend comes back. */
 const untilAnswered = Schedule.min([Schedule.exponential(100), Schedule.spaced(2_000)]).pipe(Schedule.jittered)
@@ -62,12 +70,17 @@ const make = Effect.fnUntraced(function* (onFeedLost: (loss: FeedLoss) => unknow
   const admin = yield* FeedAdmin
   const scope = yield* Effect.scope
   const context = yield* Effect.context<never>()
+  const clock = yield* Clock.Clock
   const memory: Memory = { known: new KnownEntries(), fresh: new FreshEntries() }
   const listeners = new Set<(id: RemoteId) => void>()
   const oneByOne = Semaphore.makeUnsafe(1)
   /** The backend's ids, in the order in which this node has met them: each is another history. */
   const ids: Array<RemoteId | undefined> = [undefined]
   let epoch = 0
+  /** When the id in force was read. */
+  let readAt = Number.NEGATIVE_INFINITY
+  /** A look at the id that is under way. */
+  let looking: Deferred.Deferred<RemoteId, StorageError> | undefined
 
   /** The id in force. Another one than before ends what was known. */
   const learn = (fresh: RemoteId): void => {
@@ -81,14 +94,35 @@ const make = Effect.fnUntraced(function* (onFeedLost: (loss: FeedLoss) => unknow
     for (const listener of listeners) listener(fresh)
   }
 
+  const idInForce = (): RemoteId => ids[epoch]!.slice() as RemoteId
+
   const readId = Effect.suspend(() => {
     const began = epoch
+    const beganAt = clock.currentTimeMillisUnsafe()
     return Effect.map(admin.id, (fresh) => {
       // An id that was read before the history became another one says nothing of now.
       if (began === epoch) learn(fresh)
-      return ids[epoch]!.slice() as RemoteId
+      readAt = Math.max(readAt, beganAt)
+      return idInForce()
     })
   })
+
+  /** One look for all who want one now. It is nobody's own: nobody loses it when another one leaves. */
+  const look = (): Effect.Effect<RemoteId, StorageError> => {
+    if (looking !== undefined) return Deferred.await(looking)
+    const look = Deferred.makeUnsafe<RemoteId, StorageError>()
+    looking = look
+    const read = Effect.onExit(readId, (exit) => {
+      looking = undefined
+      return Deferred.done(look, exit)
+    })
+    return Effect.andThen(Effect.forkIn(read, scope, { startImmediately: true }), Deferred.await(look))
+  }
+
+  const recentId = (): Effect.Effect<RemoteId, StorageError> =>
+    clock.currentTimeMillisUnsafe() - readAt < recentMillis
+      ? Effect.succeed(idInForce())
+      : Effect.map(Effect.suspend(look), (id) => id.slice() as RemoteId)
 
   const report = ({ message, sequence, storeId }: FeedLostError, { isNew }: Rotation): Effect.Effect<void> =>
     (isNew
@@ -139,6 +173,7 @@ const make = Effect.fnUntraced(function* (onFeedLost: (loss: FeedLoss) => unknow
   ).pipe(
     Context.add(Continuity, {
       id: readId,
+      recentId,
       view: () => {
         const began = epoch
         return {

@@ -1,9 +1,10 @@
-import { Context, Effect, FiberMap, FiberSet, Layer, Option } from "effect"
+import { Clock, Context, Effect, type Fiber, FiberSet, Layer } from "effect"
 import type { FeedStore, PageLimits } from "../backend/FeedStore.ts"
 import { FeedLostError, type StorageError, type StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { Continuity } from "../continuity/continuity.ts"
 import { RequestError } from "../wire/errors.ts"
+import { Crowd } from "./Crowd.ts"
 import { HistoryPages } from "./HistoryPages.ts"
 import type { History } from "./history.ts"
 import type { Sink } from "./sink.ts"
@@ -47,21 +48,22 @@ export const layerFeed = (limits: PageLimits, history?: History): Layer.Layer<Fe
     Effect.gen(function* () {
       const continuity = yield* Continuity
       const tails = new Map<StoreId, Tail>()
-      const fibers = yield* FiberMap.make<Tail>()
-      const runTail = yield* FiberMap.runtime(fibers)()
+      const clock = yield* Clock.Clock
       const fork = yield* FiberSet.makeRuntime()
       const readPages = () => new HistoryPages(continuity.view().feeds, limits, fork)
+      const crowd = new Crowd(clock.currentTimeMillisUnsafe.bind(clock), fork)
       let pages = readPages()
 
       const tailOf = (storeId: StoreId, next: number): Tail => {
         const active = tails.get(storeId)
         if (active !== undefined) return active
+        let following: Fiber.Fiber<void> | undefined
         const tail: Tail = new Tail(next, limits, () => {
           if (tails.get(storeId) === tail) tails.delete(storeId)
-          Option.map(FiberMap.getUnsafe(fibers, tail), (fiber) => fiber.interruptUnsafe())
+          following?.interruptUnsafe()
         })
         tails.set(storeId, tail)
-        runTail(tail, tail.follow(continuity.view(), storeId))
+        following = fork(tail.follow(continuity.view(), storeId, () => crowd.gather()))
         return tail
       }
 

@@ -70,12 +70,15 @@ export class Tail {
     if (this.riders.delete(rider) && this.riders.size === 0) this.onIdle()
   }
 
-  /** Follows the store until interrupted, erased, or its history is another one. */
-  follow(view: View, storeId: StoreId): Effect.Effect<void> {
+  /**
+   * Follows the store until interrupted, erased, or its history is another one.
+   * @param gather waits for other tails that have to look now, too, where they are many
+   */
+  follow(view: View, storeId: StoreId, gather: () => Effect.Effect<void>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const news = new News()
       const listening = Stream.runForEach(view.feeds.wakeups(storeId), (wakeup) => Effect.sync(() => news.hear(wakeup)))
-      return Effect.raceFirst(listening, Effect.forever(this.publishHeard(news, view, storeId)))
+      return Effect.raceFirst(listening, Effect.forever(this.publishHeard(news, view, { storeId, gather })))
     }).pipe(
       // Wake-ups that end, or a backend that dies, are a connection that was lost: listening again wakes once.
       Effect.catchDefect((defect) => Effect.logError("The backend died while a feed was followed", defect)),
@@ -85,11 +88,16 @@ export class Tail {
     )
   }
 
-  private publishHeard(news: News, view: View, storeId: StoreId): Effect.Effect<void, StorageError | FeedEnd> {
+  private publishHeard(
+    news: News,
+    view: View,
+    { gather, storeId }: { readonly storeId: StoreId; readonly gather: () => Effect.Effect<void> }
+  ): Effect.Effect<void, StorageError | FeedEnd> {
     return Effect.flatMap(news.taken, ({ head }) => {
       const { next } = this
+      const published = Effect.suspend(() => this.publishNew(view, storeId, head))
       return Effect.andThen(
-        this.publishNew(view, storeId, head),
+        head === undefined ? Effect.andThen(gather(), published) : published,
         Effect.suspend(() => (this.next > next ? news.grew : Effect.void))
       )
     })

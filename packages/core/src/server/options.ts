@@ -42,6 +42,11 @@ export interface ServerOptions extends ProcessingOptions {
   readonly pingTimeout?: Duration.Input | undefined
   /** How long closing waits for a connection to take what is queued for it. @default 5 seconds */
   readonly drainTimeout?: Duration.Input | undefined
+  /**
+   * How many devices a second come back that this process loses together, when it closes or dies: as many as whoever takes
+   * them can connect. None is asked to stay away for more than 30 seconds. @default 800
+   */
+  readonly reconnectsPerSecond?: number | undefined
   /** How long a compactor may take for one primary key before its entries are sent unchanged. @default 30 seconds */
   readonly compactionTimeout?: Duration.Input | undefined
   /**
@@ -64,6 +69,7 @@ export interface ResolvedOptions {
   readonly pingInterval: Duration.Duration
   readonly pingTimeout: Duration.Duration
   readonly drainTimeout: Duration.Duration
+  readonly reconnectsPerSecond: number
   readonly compactionTimeout: Duration.Duration
   readonly processing: ResolvedProcessingOptions
   readonly onFeedLost: (loss: FeedLoss) => unknown
@@ -82,6 +88,7 @@ export const resolveOptions = (options: ServerOptions): ResolvedOptions => ({
   pingInterval: duration(options.pingInterval, 30_000),
   pingTimeout: duration(options.pingTimeout, 10_000),
   drainTimeout: duration(options.drainTimeout, 5_000),
+  reconnectsPerSecond: options.reconnectsPerSecond ?? 800,
   compactionTimeout: duration(options.compactionTimeout, 30_000),
   processing: resolveProcessingOptions(options, options.limits),
   onFeedLost: options.onFeedLost ?? (() => {})

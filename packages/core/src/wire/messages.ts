@@ -70,20 +70,27 @@ export const StopChanges = message("StopChanges", { publicKey, id: optional(id) 
 /** Asks for a `Pong` with the same id. */
 export const Ping = message("Ping", { id })
 
-/** The answer to a `Ping`. */
-export const Pong = message("Pong", { id })
+/**
+ * The answer to a `Ping`. A server's may carry another `reconnectWithin` than its `Hello` did: there are more clients by now,
+ * or fewer.
+ */
+export const Pong = message("Pong", { id, reconnectWithin: optional(natural) })
 
 /** A part of a message that is bigger than one chunk: `[index, total]`, from 0, in any order. */
 export const ChunkedMessage = message("ChunkedMessage", { id, part: pair(natural), data: binary() })
 
 // --- from the server ---------------------------------------------------------------------------------------------
 
-/** The first message of a connection; a later one replaces the challenge. */
+/**
+ * The first message of a connection; a later one replaces the challenge. A client whose connection ends without a close frame
+ * comes back after a random part of `reconnectWithin` milliseconds: the server may have died, and all others have lost it, too.
+ */
 export const Hello = message("Hello", {
   remoteId: uuid<EventJournal.RemoteId>(),
   protocol: natural,
   limits: record(announcedFields),
-  challenge: optional(binary())
+  challenge: optional(binary()),
+  reconnectWithin: optional(natural)
 })
 
 /** `publicKey` is proved on this connection. `challenge` is the next one, to prove another key. */

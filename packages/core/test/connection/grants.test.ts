@@ -20,6 +20,8 @@ const makeScene = (
   options: {
     readonly limits?: Partial<Limits>
     readonly access?: Effect.Effect<void, AccessError>
+    /** Others who are waited for before the registry is asked. */
+    readonly gather?: Effect.Effect<void>
     /** What may be written is asked of it. */
     readonly writing?: Effect.Effect<StoreId, AccessError>
   } = {}
@@ -54,6 +56,7 @@ const makeScene = (
     now: () => now,
     submit: ({ storeId }) => void submitted.push(storeId),
     room: () => Effect.void,
+    gather: () => options.gather ?? Effect.void,
     run: Effect.runFork,
     feed: { open: () => Effect.die("unused"), activeStores: () => 0 },
     onTrust: (isTrusted) => void trust.push(isTrusted)
@@ -137,6 +140,25 @@ describe("a challenge", () => {
 })
 
 describe("a proof", () => {
+  it.effect("that is right waits for others before anybody is asked about the key; a wrong one waits for nobody", () =>
+    Effect.gen(function* () {
+      const arrived = yield* Deferred.make<void>()
+      const others = yield* Deferred.make<void>()
+      const { asked, challenge, grants, prove, sign } = makeScene({
+        gather: Effect.andThen(Deferred.succeed(arrived, undefined), Deferred.await(others))
+      })
+      const wrong = { ...(yield* sign(yield* challenge.issue(0))), signature: new Uint8Array(64) }
+      expect(yield* Effect.flip(grants.prove(wrong))).toMatchObject(badProof)
+      expect(yield* Deferred.isDone(arrived)).toBe(false)
+      const proving = yield* Effect.forkChild(prove("A"))
+      yield* Deferred.await(arrived)
+      expect([asked(), grants.isTrusted]).toEqual([0, false])
+      yield* Deferred.succeed(others, undefined)
+      yield* Fiber.join(proving)
+      expect([asked(), grants.isTrusted]).toEqual([1, true])
+    })
+  )
+
   it.effect.each([
     ["another public key", { publicKey: "B" }],
     ["another signing key", { signingPublicKey: makeSigningKey().signingPublicKey }],

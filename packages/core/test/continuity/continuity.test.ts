@@ -1,5 +1,5 @@
 import { describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Logger, References } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, References } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
@@ -229,6 +229,82 @@ describe("an id that somebody else changed", () => {
       expect(node.told.map(String)).toEqual([String(id)])
       expect(yield* node.feeds.append(storeId, makeRecords(1))).toHaveLength(1)
     }).pipe(quietly)
+  )
+})
+
+describe("the id for those who come in crowds", () => {
+  const counted = Effect.fnUntraced(function* (read: (admin: Admin) => Admin["id"] = (admin) => admin.id) {
+    let looks = 0
+    const backend = makeBackend()
+    const node = yield* backend.startNode((admin) => ({
+      id: Effect.suspend(() => {
+        looks++
+        return read(admin)
+      })
+    }))
+    return { ...backend, ...node, looks: () => looks }
+  })
+
+  it.effect("is looked at once for all who come at the same time, and again after a moment", () =>
+    Effect.gen(function* () {
+      const { continuity, id, looks } = yield* counted((admin) => Effect.delay(admin.id, 5))
+      const crowd = () => Effect.all(Array.from({ length: 50 }, continuity.recentId), { concurrency: "unbounded" })
+      const first = yield* Effect.forkChild(crowd())
+      yield* TestClock.adjust(5)
+      expect(new Set((yield* Fiber.join(first)).map(String))).toEqual(new Set([id()]))
+      yield* crowd()
+      yield* TestClock.adjust(244)
+      expect(Exit.isExit(continuity.recentId())).toBe(true)
+      expect(looks()).toBe(1)
+      yield* TestClock.adjust(1)
+      const second = yield* Effect.forkChild(crowd())
+      yield* TestClock.adjust(5)
+      yield* Fiber.join(second)
+      expect(looks()).toBe(2)
+    })
+  )
+
+  it.effect("is the new one at once where this node has learnt of it", () =>
+    Effect.gen(function* () {
+      const { continuity, feeds, id, lose, looks, storeId } = yield* counted()
+      yield* feeds.append(storeId, makeRecords(3))
+      yield* lose(1, 2)
+      const before = String(yield* continuity.recentId())
+      yield* Effect.flip(feeds.append(storeId, makeRecords(1)))
+      expect(String(yield* continuity.recentId())).toBe(id())
+      expect(id()).not.toBe(before)
+      expect(looks()).toBe(1)
+    }).pipe(quietly)
+  )
+
+  it.effect("is not lost to others when the one who looks leaves, and neither is a failure kept", () =>
+    Effect.gen(function* () {
+      let failures = 1
+      const { continuity, id } = yield* counted((admin) =>
+        Effect.delay(
+          Effect.suspend(() => (failures-- > 0 ? Effect.fail(away) : admin.id)),
+          5
+        )
+      )
+      const leaves = yield* Effect.forkChild(continuity.recentId())
+      const stays = yield* Effect.forkChild(Effect.result(continuity.recentId()))
+      yield* settle
+      yield* Fiber.interrupt(leaves)
+      yield* TestClock.adjust(5)
+      expect(yield* Fiber.join(stays)).toMatchObject({ _tag: "Failure", failure: away })
+      const again = yield* Effect.forkChild(continuity.recentId())
+      yield* TestClock.adjust(5)
+      expect(String(yield* Fiber.join(again))).toBe(id())
+    })
+  )
+
+  it.effect("belongs to whoever asked", () =>
+    Effect.gen(function* () {
+      const { continuity, id } = yield* counted()
+      ;(yield* continuity.recentId()).fill(0)
+      ;(yield* continuity.recentId()).fill(0)
+      expect(String(yield* continuity.recentId())).toBe(id())
+    })
   )
 })
 

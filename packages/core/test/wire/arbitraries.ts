@@ -79,7 +79,10 @@ const limits = fc.record(
 
 const eitherSide = {
   Ping: fc.record({ _tag: fc.constant("Ping"), id: natural }, plain),
-  Pong: fc.record({ _tag: fc.constant("Pong"), id: natural }, plain),
+  Pong: fc.record(
+    { _tag: fc.constant("Pong"), id: natural, reconnectWithin: natural },
+    { ...plain, requiredKeys: ["_tag", "id"] }
+  ),
   ChunkedMessage: fc.record(
     {
       _tag: fc.constant("ChunkedMessage"),
@@ -146,7 +149,8 @@ export const responses: Arbitraries<ProtocolResponseUnencrypted> = {
       remoteId: uuid.map((id) => id as Uint8Array as EventJournal.RemoteId),
       protocol: natural,
       limits,
-      challenge: binary
+      challenge: binary,
+      reconnectWithin: natural
     },
     { ...plain, requiredKeys: ["_tag", "remoteId", "protocol", "limits"] }
   ),

@@ -50,7 +50,7 @@ const StopChanges = Schema.TaggedStruct("StopChanges", {
 
 const Ping = Schema.TaggedStruct("Ping", { id: Id })
 
-const Pong = Schema.TaggedStruct("Pong", { id: Id })
+const Pong = Schema.TaggedStruct("Pong", { id: Id, reconnectWithin: Schema.optionalKey(Schema.Natural) })
 
 const ChunkedMessage = Schema.TaggedStruct("ChunkedMessage", {
   id: Id,
@@ -62,7 +62,8 @@ const Hello = Schema.TaggedStruct("Hello", {
   remoteId: EventJournal.RemoteId,
   protocol: Schema.Natural,
   limits: Limits,
-  challenge: Schema.optionalKey(Bytes)
+  challenge: Schema.optionalKey(Bytes),
+  reconnectWithin: Schema.optionalKey(Schema.Natural)
 })
 
 const Authenticated = Schema.TaggedStruct("Authenticated", {

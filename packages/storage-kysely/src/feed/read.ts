@@ -92,7 +92,8 @@ export const makeReadPage = (database: Database): ReadPage => {
       attempt(database, operation, async () => {
         const { rows } = await run(acrossStores.selectPages<PageRow>(entryColumns, tables, requests))
         const pages = Map.groupBy(rows, ({ request }) => request)
-        return new Map(Array.from(pages, ([request, rows]) => [request, toPage(rows, requests[request]!)]))
+        // A store that nothing was written to has no row.
+        return new Map(requests.map((request, place) => [place, toPage(pages.get(place) ?? [], request)]))
       }),
     weigh: () => 1,
     maxWeight: maxPages

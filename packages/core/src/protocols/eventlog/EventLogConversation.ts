@@ -1,5 +1,5 @@
 import { Cause, Effect, Exit, Result } from "effect"
-import { onFailed, recover } from "../../connection/atOnce.ts"
+import { goOn, onFailed, recover } from "../../connection/atOnce.ts"
 import type { Conversation, Frame, Peer, ProtocolServices } from "../../connection/protocol.ts"
 import { refuseWith, shuttingDown } from "../../connection/refusal.ts"
 import type { ActiveSubscription } from "../../connection/Subscriptions.ts"
@@ -9,7 +9,7 @@ import { changesMessage, changesPrefix } from "../../wire/changes.ts"
 import { chunkBytes, splitMessage } from "../../wire/chunks.ts"
 import { decodeRequestUnencrypted, encodeResponseUnencrypted, type RequestBounds } from "../../wire/codec.ts"
 import { type Correlation, type DomainError, RequestError, toErrorFrame } from "../../wire/errors.ts"
-import { announcedLimits, entryCost } from "../../wire/limits.ts"
+import { type AnnouncedLimits, entryCost } from "../../wire/limits.ts"
 import {
   type Authenticate,
   type ChunkedMessage,
@@ -25,6 +25,8 @@ import type { EncodedEntries } from "../../wire/remoteEntries.ts"
 export interface EventLogServices extends ProtocolServices {
   /** One function for the whole server: each page is encoded once for all connections. */
   readonly encodeEntries: PageEncoder<EncodedEntries>
+  /** What `Hello` says of the limits. */
+  readonly announced: AnnouncedLimits
   /** How much a request may declare. */
   readonly bounds: RequestBounds
 }
@@ -38,6 +40,8 @@ export class EventLogConversation implements Conversation {
   readonly #peer: Peer
   #nextChunkedId = 0
   #nextPingId = 0
+  /** What the peer was told last of how it is to come back. */
+  #reconnectWithin = 0
   /** The Ping that ends a window of bytes, and where that ends. */
   #window: { readonly id: number; readonly end: number } | undefined
 
@@ -49,16 +53,18 @@ export class EventLogConversation implements Conversation {
   /** Says who the server is and what it takes, with a challenge where it wants proofs. */
   get start(): Effect.Effect<void> {
     const { grants, remoteId } = this.#peer
-    const { limits, now } = this.#services
-    return Effect.map(grants.challenge?.issue(now()) ?? Effect.succeed(undefined), (challenge) =>
+    const { announced, now } = this.#services
+    return goOn(grants.challenge?.issue(now()) ?? Effect.succeed(undefined), (challenge) => {
       this.#send({
         _tag: "Hello",
         remoteId,
         protocol: protocolVersion,
-        limits: announcedLimits(limits),
-        ...(challenge === undefined ? {} : { challenge })
+        limits: announced,
+        ...(challenge === undefined ? {} : { challenge }),
+        ...this.#comeback
       })
-    )
+      return Effect.void
+    })
   }
 
   receive(frame: Frame): Effect.Effect<void> {
@@ -110,7 +116,7 @@ export class EventLogConversation implements Conversation {
       case "ChunkedMessage":
         return isJoined ? this.#close(1008, "A chunked message may not hold a chunk") : this.#join(message)
       case "Ping":
-        return Effect.sync(() => this.#send({ _tag: "Pong", id: message.id }))
+        return Effect.sync(() => this.#send({ _tag: "Pong", id: message.id, ...this.#comeback }))
       case "Pong":
         return Effect.sync(() => this.#readUpTo(message.id))
       case "StopChanges":
@@ -182,6 +188,14 @@ export class EventLogConversation implements Conversation {
       if (grants.challenge === undefined || grants.challenge.isOpen || isEnded) return Effect.void
       return grants.isExhausted ? this.#close(1008, "Too many proofs failed") : this.start
     })
+  }
+
+  /** How the peer is to come back if it loses the server, where that is news. */
+  get #comeback(): { readonly reconnectWithin?: number } {
+    const reconnectWithin = this.#services.reconnectWithin()
+    if (reconnectWithin === this.#reconnectWithin) return {}
+    this.#reconnectWithin = reconnectWithin
+    return { reconnectWithin }
   }
 
   /** The peer answered a Ping. */

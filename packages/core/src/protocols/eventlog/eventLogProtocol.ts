@@ -1,6 +1,7 @@
 import type { Protocol, ProtocolServices } from "../../connection/protocol.ts"
 import type { PageEncoder } from "../../feed/page.ts"
 import { requestBounds } from "../../wire/codec.ts"
+import { announcedLimits } from "../../wire/limits.ts"
 import { type EncodedEntries, encodeRemoteEntries } from "../../wire/remoteEntries.ts"
 import { EventLogConversation } from "./EventLogConversation.ts"
 
@@ -10,6 +11,7 @@ export const eventLogProtocol = (services: ProtocolServices): Protocol => {
     services.onEncoded(entries.length)
     return encodeRemoteEntries(entries)
   }
-  const shared = { ...services, encodeEntries, bounds: requestBounds(services.limits) }
-  return { limits: services.limits, converse: (peer) => new EventLogConversation(shared, peer) }
+  const { limits } = services
+  const shared = { ...services, encodeEntries, announced: announcedLimits(limits), bounds: requestBounds(limits) }
+  return { limits, converse: (peer) => new EventLogConversation(shared, peer) }
 }
