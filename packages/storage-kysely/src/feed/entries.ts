@@ -1,8 +1,11 @@
 import type { FeedEntry } from "@eventlog-server/core/backend"
 import { EventJournal } from "effect/eventlog"
-import { sql } from "kysely"
+import { type RawBuilder, sql } from "kysely"
 import { ownBytes, toNumber } from "../database/values.ts"
+import type { Dialect } from "../dialects/Dialect.ts"
+import type { PackedRow } from "../dialects/Pack.ts"
 import type { EntryRow } from "../schema/tables.ts"
+import { unpack } from "./unpack.ts"
 
 /** What a feed entry is made of. */
 export type EntryColumns = Pick<
@@ -13,8 +16,11 @@ export type EntryColumns = Pick<
 /** The columns of `EntryColumns`, for a select. */
 export const entryColumns = sql<EntryColumns>`sequence, entry_id, event, primary_key, author, transport_only, payload`
 
+/** A row of a select of entries as they travel: one of them, or all of them, or none. */
+export type EntriesRow = EntryColumns | PackedRow | { readonly sequence: null }
+
 /** The entry of a row, with bytes of its own. */
-export const toFeedEntry = (row: EntryColumns): FeedEntry => ({
+const toFeedEntry = (row: EntryColumns): FeedEntry => ({
   remoteSequence: toNumber(row.sequence),
   author: row.author,
   transportOnly: row.transport_only !== 0,
@@ -28,3 +34,17 @@ export const toFeedEntry = (row: EntryColumns): FeedEntry => ({
     { disableChecks: true }
   )
 })
+
+/** Makes of a select of `entryColumns` one of what travels. */
+export const travelling =
+  ({ pack }: Dialect) =>
+  (entries: RawBuilder<unknown>): RawBuilder<EntriesRow> =>
+    pack === undefined ? (entries as RawBuilder<EntryColumns>) : pack(entries)
+
+const entriesOf = (row: EntriesRow): ReadonlyArray<FeedEntry> => {
+  if ("packed_entries" in row) return unpack(row)
+  return row.sequence === null ? [] : [toFeedEntry(row)]
+}
+
+/** The entries of all rows. Their bytes belong to nobody else. */
+export const toFeedEntries = (rows: ReadonlyArray<EntriesRow>): Array<FeedEntry> => rows.flatMap(entriesOf)
