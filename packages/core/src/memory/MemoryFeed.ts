@@ -92,9 +92,11 @@ export const copiesOf = (entries: ReadonlyArray<FeedEntry>): Array<FeedEntry> =>
     remoteSequence,
     author,
     transportOnly,
-    entry: new EventJournal.Entry(
-      { id: copy(id) as EventJournal.EntryId, event, primaryKey, payload: copy(payload) as Uint8Array<ArrayBuffer> },
-      { disableChecks: true }
-    )
+    entry: new EventJournal.Entry({
+      id: copy(id) as EventJournal.EntryId,
+      event,
+      primaryKey,
+      payload: copy(payload) as Uint8Array<ArrayBuffer>
+    })
   }))
 }

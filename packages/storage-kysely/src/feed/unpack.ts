@@ -15,13 +15,11 @@ type PackedEntry = readonly [
 
 const idLength = 16
 
-const unchecked = { disableChecks: true }
-
 /**
  * The entries of a packed row. Their payloads share the memory that they came in, since one of its own for each would cost
  * more than all the rest; ids are copies, because who remembers the place of an entry remembers its id, and nothing else of it.
  */
-export const unpack = ({ packed_bytes, packed_entries }: PackedRow): ReadonlyArray<FeedEntry> => {
+export const unpack = ({ packed_bytes, packed_entries }: PackedRow): Array<FeedEntry> => {
   if (packed_entries === null || packed_bytes === null) return []
   const bytes = ownBytes(packed_bytes)
   let end = 0
@@ -35,7 +33,7 @@ export const unpack = ({ packed_bytes, packed_entries }: PackedRow): ReadonlyArr
         remoteSequence: toNumber(sequence),
         author,
         transportOnly: transportOnly !== 0,
-        entry: new EventJournal.Entry({ id, event, primaryKey, payload }, unchecked)
+        entry: new EventJournal.Entry({ id, event, primaryKey, payload })
       }
     }
   )
