@@ -1,5 +1,5 @@
 import { memoryBackend } from "@eventlog-server/core"
-import { type FeedEntry, type FeedRecord, FeedStore, StoreId } from "@eventlog-server/core/backend"
+import { entryBytes, type FeedEntry, type FeedRecord, FeedStore, StoreId } from "@eventlog-server/core/backend"
 import { makeRecord } from "@eventlog-server/testkit/schema"
 import { Effect, Layer, ManagedRuntime } from "effect"
 import type { EventJournal } from "effect/eventlog"
@@ -75,7 +75,19 @@ const openFeeds = (layer: Layer.Layer<FeedStore>) => {
   return <A, E>(use: (feeds: FeedStore["Service"]) => Effect.Effect<A, E>) => runtime.runPromise(FeedStore.use(use))
 }
 
-const limits = fc.record({ maxEntries: fc.integer({ min: 1, max: 45 }), maxBytes: fc.integer({ min: 1, max: 10_000 }) })
+/** Feeds, where pages of them begin, and limits that so many entries of the first one fit exactly, or not quite. */
+const reading = fc
+  .record({
+    feeds: fc.array(records, { minLength: 1, maxLength: 3 }),
+    from: fc.nat(30),
+    fitting: fc.integer({ min: 1, max: 45 }),
+    missing: fc.nat(1),
+    maxEntries: fc.integer({ min: 1, max: 45 })
+  })
+  .map(({ feeds, fitting, from, maxEntries, missing }) => {
+    const bytes = feeds[0]!.slice(from, from + fitting).reduce((sum, { entry }) => sum + entryBytes(entry), 0)
+    return { feeds, from: from + 1, limits: { maxEntries, maxBytes: Math.max(1, bytes - missing) } }
+  })
 
 describe.each(packing)("entries that $name packs", ({ away, name, open, pack }) => {
   it.skipIf(away !== undefined)("are unpacked as they were, in the order of their sequences", async () => {
@@ -102,23 +114,18 @@ describe.each(packing)("entries that $name packs", ({ away, name, open, pack }) 
     const inMemory = openFeeds(memoryBackend().layer)
     let stores = 0
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(records, { minLength: 1, maxLength: 3 }),
-        limits,
-        fc.nat(50),
-        async (feeds, limits, from) => {
-          const storeIds = feeds.map(() => StoreId.make(`store ${stores++}`))
-          const pages = (store: FeedStore["Service"]) =>
-            Effect.gen(function* () {
-              for (const [index, records] of feeds.entries()) yield* store.append(storeIds[index]!, records)
-              const read = (storeId: StoreId) => store.read(storeId, from + 1, limits)
-              const found = yield* Effect.forEach(storeIds, read, { concurrency: "unbounded" })
-              return found.map(({ entries, head }) => ({ head, entries: entries.map(contentOf) }))
-            })
-          expect(await onDatabase(pages), name).toEqual(await inMemory(pages))
-        }
-      ),
-      { numRuns: numRuns / 2 }
+      fc.asyncProperty(reading, async ({ feeds, from, limits }) => {
+        const storeIds = feeds.map(() => StoreId.make(`store ${stores++}`))
+        const pages = (store: FeedStore["Service"]) =>
+          Effect.gen(function* () {
+            for (const [index, records] of feeds.entries()) yield* store.append(storeIds[index]!, records)
+            const read = (storeId: StoreId) => store.read(storeId, from, limits)
+            const found = yield* Effect.forEach(storeIds, read, { concurrency: "unbounded" })
+            return found.map(({ entries, head }) => ({ head, entries: entries.map(contentOf) }))
+          })
+        expect(await onDatabase(pages)).toEqual(await inMemory(pages))
+      }),
+      { numRuns }
     )
   })
 })
