@@ -89,7 +89,7 @@ const reading = fc
     return { feeds, from: from + 1, limits: { maxEntries, maxBytes: Math.max(1, bytes - missing) } }
   })
 
-describe.each(packing)("entries that $name packs", ({ away, name, open, pack }) => {
+describe.each(packing)("entries that $name packs", ({ away, open, pack }) => {
   it.skipIf(away !== undefined)("are unpacked as they were, in the order of their sequences", async () => {
     const { db }: { readonly db: Kysely<unknown> } = await open(1)
     const placed = records.chain((records) =>
