@@ -1,5 +1,5 @@
 import { Context, Effect, FiberMap, FiberSet, Layer, Option } from "effect"
-import type { FeedStore, PageLimits } from "../backend/FeedStore.ts"
+import type { FeedStore, PageLimits, ReadOptions } from "../backend/FeedStore.ts"
 import { FeedLostError, type StorageError, type StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { Continuity } from "../continuity/continuity.ts"
@@ -46,17 +46,19 @@ export const layerFeed = (limits: PageLimits, history?: History): Layer.Layer<Fe
     Feed,
     Effect.gen(function* () {
       const continuity = yield* Continuity
+      // Subscribers get encodings, or copies.
+      const reading: ReadOptions = { ...limits, borrows: true }
       const tails = new Map<StoreId, Tail>()
       const fibers = yield* FiberMap.make<Tail>()
       const runTail = yield* FiberMap.runtime(fibers)()
       const fork = yield* FiberSet.makeRuntime()
-      const readPages = () => new HistoryPages(continuity.view().feeds, limits, fork)
+      const readPages = () => new HistoryPages(continuity.view().feeds, reading, fork)
       let pages = readPages()
 
       const tailOf = (storeId: StoreId, next: number): Tail => {
         const active = tails.get(storeId)
         if (active !== undefined) return active
-        const tail: Tail = new Tail(next, limits, () => {
+        const tail: Tail = new Tail(next, reading, () => {
           if (tails.get(storeId) === tail) tails.delete(storeId)
           Option.map(FiberMap.getUnsafe(fibers, tail), (fiber) => fiber.interruptUnsafe())
         })
