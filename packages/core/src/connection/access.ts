@@ -1,4 +1,4 @@
-import { Cause, Context, type Duration, Effect, Exit, type Fiber, Layer } from "effect"
+import { Cause, Context, Duration, Effect, Exit, type Fiber, Layer } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { EventLogServerAuth, type EventLogServerAuthError, type IdentityClaim } from "../backend/EventLogServerAuth.ts"
 import {
@@ -6,7 +6,7 @@ import {
   type EventLogServerStoreRegistryError
 } from "../backend/EventLogServerStoreRegistry.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import { waitDetached } from "../containment/runDetached.ts"
+import { makeTimeouts } from "../containment/Timeouts.ts"
 import { RequestError } from "../wire/errors.ts"
 import { goOn } from "./atOnce.ts"
 import type { Run } from "./runner.ts"
@@ -92,17 +92,26 @@ export const layerAccess = (options: {
       const auth = yield* EventLogServerAuth
       const registry = yield* EventLogServerStoreRegistry
 
-      const isOutOfTime = Effect.sleep(options.authTimeout)
+      const timeouts = yield* makeTimeouts(Duration.toMillis(options.authTimeout))
 
       /** Waits for a callback no longer than `authTimeout`, even one that can't be interrupted. */
       const inTime = <A, E extends AccessError>(work: Fiber.Fiber<A, E>): Effect.Effect<A, E | RequestError> =>
-        Effect.flatMap(
-          waitDetached(work, isOutOfTime),
-          (outcome): Effect.Effect<A, E | RequestError> =>
-            outcome._tag === "Done"
-              ? contain(outcome.exit)
-              : Effect.fail(unavailable("The authorization did not answer in time"))
-        )
+        Effect.callback<A, E | RequestError>((resume) => {
+          const onTimeout = () => {
+            // First, since an interrupted callback has answered, too.
+            resume(Effect.fail(unavailable("The authorization did not answer in time")))
+            work.interruptUnsafe()
+          }
+          timeouts.start(onTimeout)
+          work.addObserver((exit) => {
+            timeouts.cancel(onTimeout)
+            resume(contain(exit))
+          })
+          return Effect.sync(() => {
+            timeouts.cancel(onTimeout)
+            work.interruptUnsafe()
+          })
+        })
 
       /** Asks a callback now. One that has its answer at hand needs no fiber, and one that has it soon nobody who waits. */
       const ask = <A, E extends AccessError>(

@@ -1,4 +1,4 @@
-import { type Clock, Effect, type Fiber } from "effect"
+import { Clock, Effect, type Fiber, type Scope } from "effect"
 
 /** What timeouts go by. */
 export interface TimeoutsOptions {
@@ -65,3 +65,13 @@ export class Timeouts {
     return next
   }
 }
+
+/** Makes timeouts that go by the clock in force, until the scope closes: then nobody is called back any more. */
+export const makeTimeouts = (millis: number): Effect.Effect<Timeouts, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.gen(function* () {
+      const run = Effect.runForkWith(yield* Effect.context<never>())
+      return new Timeouts({ millis, clock: yield* Clock.Clock, run })
+    }),
+    (timeouts) => Effect.sync(() => timeouts.stop())
+  )

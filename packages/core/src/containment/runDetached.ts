@@ -19,10 +19,7 @@ export const runDetached = <A, E, R, B>(
   })
 
 /** The same for what was begun already. */
-export const waitDetached = <A, E, B>(
-  work: Fiber.Fiber<A, E>,
-  giveUp: Effect.Effect<B>
-): Effect.Effect<Outcome<A, E, B>> =>
+const waitDetached = <A, E, B>(work: Fiber.Fiber<A, E>, giveUp: Effect.Effect<B>): Effect.Effect<Outcome<A, E, B>> =>
   Effect.flatMap(Effect.forkDetach(giveUp), (limit) =>
     Effect.callback<Outcome<A, E, B>>((resume) => {
       work.addObserver((exit) => {

@@ -34,6 +34,14 @@ export const guardFeeds = (
 ): FeedStore["Service"] => {
   const broken = (storeId: StoreId) => new FeedLostError({ storeId, sequence: undefined })
 
+  const onError = (storeId: StoreId, error: unknown, began: number): Effect.Effect<void> => {
+    if (error instanceof StoreErasedError) {
+      known.forget(storeId)
+      fresh.forget(storeId)
+    }
+    return error instanceof FeedLostError ? onLost(error, began) : Effect.void
+  }
+
   const guarded = <A, E>(
     storeId: StoreId,
     call: (last: KnownEntry | undefined) => Effect.Effect<A, E>,
@@ -42,19 +50,13 @@ export const guardFeeds = (
     Effect.flatMap(begin, (began): Effect.Effect<A, E | FeedLostError> => {
       if (isBroken(began)) return Effect.fail(broken(storeId))
       const last = known.last(storeId)
-      return call(last && { ...last, remoteId: remoteIdOf(began) }).pipe(
-        Effect.tap((result) => {
+      return Effect.matchEffect(call(last && { ...last, remoteId: remoteIdOf(began) }), {
+        onSuccess: (result) => {
           if (isCurrent(began)) see(result)
-          return Effect.void
-        }),
-        Effect.tapError((error) => {
-          if (error instanceof StoreErasedError) {
-            known.forget(storeId)
-            fresh.forget(storeId)
-          }
-          return error instanceof FeedLostError ? onLost(error, began) : Effect.void
-        })
-      )
+          return Effect.succeed(result)
+        },
+        onFailure: (error) => Effect.andThen(onError(storeId, error, began), Effect.fail(error))
+      })
     })
 
   return {

@@ -1,4 +1,4 @@
-import { Cause, Effect, Exit, Metric } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import type { Appended, FeedRecord, FeedStore } from "../backend/FeedStore.ts"
 import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
@@ -22,7 +22,7 @@ interface Pending extends AppendRequest {
 }
 
 /** Makes an effect interruptible inside a region that is not. */
-type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 /**
  * Group commit for one store: requests that arrive while an append is in flight are appended together, in the order
@@ -60,17 +60,15 @@ export class AppendQueue {
   }
 
   /**
-   * Commits until nothing waits. Every request that it took is completed once, come what may. When it is interrupted, only
-   * the appends are: each request still gets its answer.
+   * Commits until nothing waits, in a region that can't be interrupted. Every request that it took is completed once, come
+   * what may: only the appends are interrupted, and each request still gets its answer.
    */
-  drain(): Effect.Effect<void> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.whileLoop({
-        while: () => this.pending.length > 0,
-        body: () => this.commit(this.takeGroup(), restore),
-        step: () => {}
-      })
-    )
+  drain(restore: Restore): Effect.Effect<void> {
+    return Effect.whileLoop({
+      while: () => this.pending.length > 0,
+      body: () => this.commit(this.takeGroup(), restore),
+      step: () => {}
+    })
   }
 
   /** The next requests that fit one append; at least one, whatever its size. */
@@ -98,15 +96,17 @@ export class AppendQueue {
   }
 
   private appendAll(records: ReadonlyArray<FeedRecord>): Effect.Effect<ReadonlyArray<Appended>, AppendError> {
-    return Effect.andThen(
-      Metric.update(appends, 1),
-      Effect.suspend(() => this.append(this.storeId, records))
-    ).pipe(
-      Effect.tap((slots) =>
-        slots.length === records.length ? Effect.void : Effect.die(new Error("The backend answered too few slots"))
-      ),
-      withSpan("EventLogServer.append", () => ({ storeId: this.storeId, entries: records.length }))
+    const appending = Effect.flatMap(
+      Effect.withFiber(({ context }) => {
+        appends.updateUnsafe(1, context)
+        return this.append(this.storeId, records)
+      }),
+      (slots) =>
+        slots.length === records.length
+          ? Effect.succeed(slots)
+          : Effect.die(new Error("The backend answered too few slots"))
     )
+    return withSpan("EventLogServer.append", () => ({ storeId: this.storeId, entries: records.length }))(appending)
   }
 
   private settle(group: ReadonlyArray<Pending>, exit: Exit.Exit<ReadonlyArray<Appended>, AppendError>): void {

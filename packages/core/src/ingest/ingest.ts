@@ -4,7 +4,7 @@ import { type Appended, type FeedRecord, FeedStore } from "../backend/FeedStore.
 import type { StoreId } from "../backend/StoreId.ts"
 import { RequestError } from "../wire/errors.ts"
 import type { Limits } from "../wire/limits.ts"
-import { AppendQueue } from "./appendQueue.ts"
+import { AppendQueue, type Restore } from "./appendQueue.ts"
 import { isReplacement } from "./checkEntries.ts"
 import { committedEntries, writeRequests } from "./metrics.ts"
 import { submitInParts } from "./submitInParts.ts"
@@ -36,6 +36,8 @@ export const layerIngest = (limits: Limits, onCommitted: OnCommitted): Layer.Lay
     Effect.gen(function* () {
       const store = yield* FeedStore
       const queues = new Map<StoreId, AppendQueue>()
+      /** Those that have not begun yet. */
+      const starting = new Map<StoreId, AppendQueue>()
       const fibers = yield* FiberSet.make()
       const run = yield* FiberSet.runtime(fibers)()
       const context = yield* Effect.context()
@@ -68,15 +70,34 @@ export const layerIngest = (limits: Limits, onCommitted: OnCommitted): Layer.Lay
         start(storeId, queue)
       }
 
-      // What arrives in the same turn of the event loop shares the first append, too.
+      /** Begins at the end of this turn of the event loop. */
       const start = (storeId: StoreId, queue: AppendQueue): void => {
-        run(
-          Effect.ensuring(
-            Effect.andThen(Effect.yieldNow, queue.drain()),
-            Effect.sync(() => stopped(storeId, queue))
-          )
-        )
+        if (starting.set(storeId, queue).size > 1) return
+        run(Effect.uninterruptibleMask((restore) => Effect.andThen(Effect.yieldNow, begin(restore))))
       }
+
+      /**
+       * What arrives in the same turn shares the first append of its store, and all stores begin together, so that a storage
+       * that can append to several in one step is asked for them at once. A fiber is for each but the first.
+       */
+      const begin = (restore: Restore): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          const queued = Array.from(starting)
+          starting.clear()
+          // Nothing is begun any more by then.
+          if (isClosed) {
+            for (const [storeId, queue] of queued) stopped(storeId, queue)
+            return Effect.void
+          }
+          const [first, ...others] = queued.map(([storeId, queue]) =>
+            Effect.ensuring(
+              queue.drain(restore),
+              Effect.sync(() => stopped(storeId, queue))
+            )
+          )
+          for (const other of others) run(Effect.uninterruptible(other))
+          return first ?? Effect.void
+        })
 
       const stopped = (storeId: StoreId, queue: AppendQueue): void => {
         if (isClosed) queue.abandon()

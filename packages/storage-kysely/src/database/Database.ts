@@ -19,21 +19,24 @@ const pauseAfter = (attempt: number): Effect.Effect<void> =>
  * Calls the database. A call that met others (a deadlock, a lock, a write in between) is tried again: it has to be one
  * transaction, of which nothing stays. A row that makes no sense fails the call too. What fails for good is a `StorageError`, and says whether a retry may help.
  */
-export const attempt = Effect.fnUntraced(function* <A>(
+export const attempt = <A>(
   { dialect }: Database,
   operation: string,
   call: () => Promise<A>
-): Effect.fn.Return<A, StorageError> {
-  for (let attempt = 0; ; attempt++) {
-    const result = yield* Effect.result(Effect.tryPromise({ try: call, catch: (cause) => cause }))
-    if (result._tag === "Success") return result.success
-    const failure = dialect.failureOf(result.failure)
-    if (failure !== "Conflict" || attempt === maxAttempts) {
-      return yield* new StorageError({ operation, retryable: failure !== "Broken", cause: result.failure })
+): Effect.Effect<A, StorageError> => {
+  const calling = Effect.tryPromise({ try: call, catch: (cause) => cause })
+  const attemptAgain = (cause: unknown, attempts: number): Effect.Effect<A, StorageError> => {
+    const failure = dialect.failureOf(cause)
+    if (failure !== "Conflict" || attempts === maxAttempts) {
+      return Effect.fail(new StorageError({ operation, retryable: failure !== "Broken", cause }))
     }
-    yield* pauseAfter(attempt)
+    return Effect.andThen(
+      pauseAfter(attempts),
+      Effect.catch(calling, (cause) => attemptAgain(cause, attempts + 1))
+    )
   }
-})
+  return Effect.catch(calling, (cause) => attemptAgain(cause, 0))
+}
 
 /**
  * Runs the last call of something that ends, and waits for it up to `millis`; what becomes of it matters to nobody. In a

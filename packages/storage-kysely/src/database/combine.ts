@@ -1,4 +1,5 @@
-import { type Duration, Effect, Exit, Option, Request, RequestResolver } from "effect"
+import { Effect, Exit } from "effect"
+import { type Asked, endOfTurn, gather, type Later } from "./gather.ts"
 
 /** How calls for several stores are made as one. */
 export interface Combination<A, B, E> {
@@ -10,24 +11,19 @@ export interface Combination<A, B, E> {
   readonly weigh: (item: A) => number
   /** What the calls of one statement may weigh together. */
   readonly maxWeight: number
-  /** How long is waited for calls that could be made together. @default what is called in the same turn of the event loop */
-  readonly window?: Duration.Input | undefined
+  /** Until when calls are waited for that could be made together. @default the end of this turn of the event loop */
+  readonly later?: Later | undefined
 }
-
-/** Answered with `undefined` where a call has to be made alone. */
-class Call<A, B> extends Request.Class<{ readonly item: A }, B | undefined> {}
-
-type Entry<A, B> = Request.Entry<Call<A, B>>
 
 /** The calls in groups that a statement can carry. */
 const groupsOf = <A, B, E>(
-  calls: ReadonlyArray<Entry<A, B>>,
+  calls: ReadonlyArray<Asked<A, B, E>>,
   { maxWeight, weigh }: Combination<A, B, E>
-): ReadonlyArray<ReadonlyArray<Entry<A, B>>> => {
-  const groups: Array<Array<Entry<A, B>>> = []
+): ReadonlyArray<ReadonlyArray<Asked<A, B, E>>> => {
+  const groups: Array<Array<Asked<A, B, E>>> = []
   let left = 0
   for (const call of calls) {
-    const weight = weigh(call.request.item)
+    const weight = weigh(call.item)
     const group = groups.at(-1)
     if (group === undefined || weight > left) {
       groups.push([call])
@@ -44,21 +40,17 @@ const groupsOf = <A, B, E>(
  * shortcut. Where the statement fails, and for what it leaves out, each call is made alone: none suffers for another.
  */
 export const combine = <A, B, E>(combination: Combination<A, B, E>): ((item: A) => Effect.Effect<B, E>) => {
-  const { alone, together, window } = combination
-  const answer = (group: ReadonlyArray<Entry<A, B>>): Effect.Effect<void> => {
-    const calling =
-      group.length === 1 ? Effect.succeedNone : Effect.option(together(group.map(({ request }) => request.item)))
-    return Effect.map(calling, (answers) => {
-      const byIndex = Option.getOrUndefined(answers)
-      for (const [index, { completeUnsafe }] of group.entries()) completeUnsafe(Exit.succeed(byIndex?.get(index)))
+  const { alone, together, later = endOfTurn } = combination
+  const answer = (group: ReadonlyArray<Asked<A, B, E>>): void => {
+    const [first] = group
+    if (first === undefined) return
+    if (group.length === 1) return first.resume(alone(first.item))
+    Effect.runForkWith(first.context)(together(group.map(({ item }) => item))).addObserver((exit) => {
+      const answers: ReadonlyMap<number, B> = Exit.isSuccess(exit) ? exit.value : new Map()
+      for (const [index, { item, resume }] of group.entries()) {
+        resume(answers.has(index) ? Effect.succeed(answers.get(index)!) : alone(item))
+      }
     })
   }
-  const promptly = RequestResolver.make<Call<A, B>>((calls) =>
-    Effect.forEach(groupsOf(calls, combination), answer, { concurrency: "unbounded", discard: true })
-  )
-  const resolver = window === undefined ? promptly : RequestResolver.setDelay(promptly, window)
-  return (item) =>
-    Effect.flatMap(Effect.request(new Call<A, B>({ item }), resolver), (answered) =>
-      answered === undefined ? alone(item) : Effect.succeed(answered)
-    )
+  return gather(later, (calls) => groupsOf(calls, combination).forEach(answer))
 }

@@ -1,4 +1,4 @@
-import type { KnownEntry } from "@eventlog-server/core/backend"
+import type { KnownEntry, StoreId } from "@eventlog-server/core/backend"
 import type { RawBuilder } from "kysely"
 import type { RunTarget } from "../database/Target.ts"
 
@@ -19,7 +19,7 @@ export interface NewEntry {
 
 /** Entries on their way into a store. All ids differ. */
 export interface StoreAppend {
-  readonly storeId: string
+  readonly storeId: StoreId
   readonly entries: ReadonlyArray<NewEntry>
   /** An entry that the feed has to hold where it was, or nothing is inserted. */
   readonly known?: KnownEntry | undefined

@@ -26,25 +26,35 @@ export interface Append {
 
 type AppendError = StorageError | StoreErasedError | FeedLostError
 
-/**
- * Inserts the entries that are new; `undefined` where all of them were there. Whoever inserts nothing looks why. The first
- * append of a store makes its row.
- */
-const insertNew = Effect.fnUntraced(function* (
+/** Whoever inserted nothing looks why: the first append of a store makes its row. */
+const insertIntoNew = Effect.fnUntraced(function* (
   database: Database,
   insert: Insert,
-  storeId: StoreId,
   added: StoreAppend
 ): Effect.fn.Return<Inserted | undefined, AppendError> {
-  const inserted = yield* insert(added)
-  if (inserted !== undefined || (yield* findStore(database, operation, storeId, added.known))) return inserted
+  const { known, storeId } = added
+  if (yield* findStore(database, operation, storeId, known)) return undefined
   yield* attempt(database, operation, () => createStore(database, storeId))
   return yield* insert(added)
 })
 
+/** Inserts the entries that are new; `undefined` where all of them were there. */
+const insertNew = (
+  database: Database,
+  insert: Insert,
+  added: StoreAppend
+): Effect.Effect<Inserted | undefined, AppendError> =>
+  Effect.flatMap(insert(added), (inserted) =>
+    inserted === undefined ? insertIntoNew(database, insert, added) : Effect.succeed(inserted)
+  )
+
 /** The sequence of each entry, where all of them were new. */
 const countUp = (copies: ReadonlyMap<string, FeedRecord>, { count, last }: Inserted): ReadonlyMap<string, number> =>
   new Map(Array.from(copies.keys(), (key, index) => [key, last - count + 1 + index]))
+
+/** The slots of records that all were new, none of them twice. */
+const countUpSlots = ({ count, last }: Inserted): ReadonlyArray<Appended> =>
+  Array.from({ length: count }, (_, index) => ({ sequence: last - count + 1 + index, isNew: true }))
 
 const toSlots = (
   records: ReadonlyArray<FeedRecord>,
@@ -63,25 +73,27 @@ const toSlots = (
 }
 
 /** `FeedStore.append`. A committed entry is never changed, so the sequences of repeated ones can be asked for later. */
-export const append = Effect.fnUntraced(function* (
+export const append = (
   database: Database,
   insert: Insert,
   { known, records, storeId }: Append
-): Effect.fn.Return<ReadonlyArray<Appended>, AppendError> {
+): Effect.Effect<ReadonlyArray<Appended>, AppendError> => {
   if (records.length === 0) {
-    if (known !== undefined) yield* findStore(database, operation, storeId, known)
-    return []
+    return known === undefined ? Effect.succeed([]) : Effect.as(findStore(database, operation, storeId, known), [])
   }
   const copies = firstCopies(records)
   const entries = Array.from(copies.values(), toNewEntry)
-  const ids = entries.map(({ id }) => id)
-  while (true) {
-    const inserted = yield* insertNew(database, insert, storeId, { storeId, entries, known })
-    const sequences =
-      inserted?.count === entries.length
-        ? countUp(copies, inserted)
-        : yield* findSequences(database, operation, storeId, ids)
-    // Entries that were neither inserted nor there: the store's row was made in between, or the store erased.
-    if (sequences.size === entries.length) return toSlots(records, sequences, inserted)
+  const added: StoreAppend = { storeId, entries, known }
+  const slotsOf = (inserted: Inserted | undefined): Effect.Effect<ReadonlyArray<Appended>, AppendError> => {
+    if (inserted?.count === records.length) return Effect.succeed(countUpSlots(inserted))
+    if (inserted?.count === entries.length) return Effect.succeed(toSlots(records, countUp(copies, inserted), inserted))
+    const ids = entries.map(({ id }) => id)
+    return Effect.flatMap(findSequences(database, operation, storeId, ids), (sequences) =>
+      sequences.size === entries.length
+        ? Effect.succeed(toSlots(records, sequences, inserted))
+        : // Neither inserted nor there: the store's row was made in between, or the store erased.
+          Effect.flatMap(insertNew(database, insert, added), slotsOf)
+    )
   }
-})
+  return Effect.flatMap(insertNew(database, insert, added), slotsOf)
+}

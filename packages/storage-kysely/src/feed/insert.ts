@@ -2,6 +2,7 @@ import type { StorageError } from "@eventlog-server/core/backend"
 import type { Effect } from "effect"
 import { combine } from "../database/combine.ts"
 import { attempt, type Database } from "../database/Database.ts"
+import { endOfTask } from "../database/gather.ts"
 import type { Inserted, StoreAppend } from "../dialects/Writes.ts"
 
 const operation = "FeedStore.append"
@@ -22,6 +23,8 @@ export const makeInsert = (database: Database): Insert => {
     alone,
     together: (appends) => attempt(database, operation, () => acrossStores.append(database, appends)),
     weigh: ({ entries }) => entries.reduce((sum, { bytes }) => sum + bytes + bytesPerEntry, 0),
-    maxWeight: maxBytes
+    maxWeight: maxBytes,
+    // Core begins the appends of a turn in one go, and goes on in one go with those whose answers came together.
+    later: endOfTask
   })
 }

@@ -1,8 +1,9 @@
 import type { StorageError, StoreId } from "@eventlog-server/core/backend"
-import { type Duration, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { sql } from "kysely"
 import { combine } from "../database/combine.ts"
 import { attempt, type Database } from "../database/Database.ts"
+import type { Later } from "../database/gather.ts"
 import { holds } from "../database/known.ts"
 import { createStore } from "../database/stores.ts"
 import { toNumber } from "../database/values.ts"
@@ -30,14 +31,14 @@ export interface LeaseUpdates {
 /** Stores that are updated in one step, at most. */
 const maxStores = 100
 
-/** How long is waited for others of what nobody waits for, in milliseconds. */
-const window = 5
+/** What nobody waits for waits for others: 5 ms. */
+const soon: Later = (flush) => void setTimeout(flush, 5)
 
 /** How an update is made. */
 interface UpdateOptions {
   readonly operation: string
   readonly updateOf: StoreUpdateOf
-  readonly window?: Duration.Input | undefined
+  readonly later?: Later | undefined
 }
 
 /** Updates the row of one store, and waits for whoever holds it. Returns whether it met the condition. */
@@ -81,7 +82,7 @@ const makeUpdate = <Call extends LeaseCall>(database: Database, options: UpdateO
       ),
     weigh: () => 1,
     maxWeight: maxStores,
-    window: options.window
+    later: options.later
   })
 
 /** What somebody finds who tried to take a lease; `undefined` where the store has no row. */
@@ -184,8 +185,8 @@ export const makeLeaseUpdates = (database: Database, leaseMillis: number): Lease
       weigh: () => 1,
       maxWeight: maxStores
     }),
-    renew: makeUpdate(database, { operation, updateOf: renew, window }),
-    free: makeUpdate(database, { operation, updateOf: free, window }),
+    renew: makeUpdate(database, { operation, updateOf: renew, later: soon }),
+    free: makeUpdate(database, { operation, updateOf: free, later: soon }),
     advance: makeUpdate(database, { operation: "Lease.advance", updateOf: advance })
   }
 }

@@ -1,7 +1,9 @@
 import type { EventLogServerStoreRegistryError } from "@eventlog-server/core/backend"
-import { Effect, Exit, Request, RequestResolver } from "effect"
+import { Effect, Exit } from "effect"
 import { sql } from "kysely"
 import type { Database } from "../database/Database.ts"
+import { type Asked, endOfTurn, gather } from "../database/gather.ts"
+import { chunksOf } from "../database/values.ts"
 import type { KeyRow } from "../schema/tables.ts"
 import { run } from "./calls.ts"
 
@@ -11,11 +13,7 @@ export type FoundKey = Pick<KeyRow, "public_key" | "store_id" | "signing_public_
 /** Finds the row of a key; `undefined` for one that was never mapped. */
 export type FindKey = (publicKey: string) => Effect.Effect<FoundKey | undefined, EventLogServerStoreRegistryError>
 
-class Find extends Request.Class<
-  { readonly publicKey: string },
-  FoundKey | undefined,
-  EventLogServerStoreRegistryError
-> {}
+type AskedKey = Asked<string, FoundKey | undefined, EventLogServerStoreRegistryError>
 
 /** Keys that a statement asks for at most: far below the parameters that a database takes. */
 const maxKeys = 1_024
@@ -36,16 +34,14 @@ export const makeFind = (database: Database): FindKey => {
       database.run(sql<FoundKey>`select public_key, store_id, signing_public_key, removed from ${database.tables.keys}
         where public_key in (${sql.join(padded(publicKeys))})`)
     )
-  const resolver = RequestResolver.make<Find>((entries) =>
-    Effect.matchCause(find(Array.from(new Set(entries.map(({ request }) => request.publicKey)))), {
-      onFailure: (cause) => {
-        for (const entry of entries) entry.completeUnsafe(Exit.failCause(cause))
-      },
-      onSuccess: ({ rows }) => {
-        const found = new Map(rows.map((row) => [row.public_key, row]))
-        for (const entry of entries) entry.completeUnsafe(Exit.succeed(found.get(entry.request.publicKey)))
-      }
+  const answer = (asked: ReadonlyArray<AskedKey>): void => {
+    const publicKeys = Array.from(new Set(asked.map(({ item }) => item)))
+    Effect.runForkWith(asked[0]!.context)(find(publicKeys)).addObserver((exit) => {
+      const found = Exit.map(exit, ({ rows }) => new Map(rows.map((row) => [row.public_key, row])))
+      for (const { item, resume } of asked) resume(Exit.map(found, (rows) => rows.get(item)))
     })
-  ).pipe(RequestResolver.batchN(maxKeys))
-  return (publicKey) => Effect.request(new Find({ publicKey }), resolver)
+  }
+  return gather<string, FoundKey | undefined, EventLogServerStoreRegistryError>(endOfTurn, (asked) =>
+    chunksOf(asked, maxKeys).forEach(answer)
+  )
 }
