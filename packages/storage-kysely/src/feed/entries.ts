@@ -19,32 +19,42 @@ export const entryColumns = sql<EntryColumns>`sequence, entry_id, event, primary
 /** A row of a select of entries as they travel: one of several, or the only one, with all of them or without any. */
 export type EntriesRow = EntryColumns | PackedRow | { readonly sequence: null }
 
-/** The entry of a row, with bytes of its own. */
-const toFeedEntry = (row: EntryColumns): FeedEntry => ({
-  remoteSequence: toNumber(row.sequence),
-  author: row.author,
-  transportOnly: row.transport_only !== 0,
-  // Any option makes effect's constructor four times slower.
-  entry: new EventJournal.Entry({
-    id: ownBytes(row.entry_id) as EventJournal.EntryId,
-    event: row.event,
-    primaryKey: row.primary_key,
-    payload: ownBytes(row.payload)
-  })
-})
-
 /** Makes of a select of `entryColumns` one of what travels. */
 export const travelling =
   ({ pack }: Dialect) =>
   (entries: RawBuilder<unknown>): RawBuilder<EntriesRow> =>
     pack === undefined ? (entries as RawBuilder<EntryColumns>) : pack(entries)
 
+const isEntry = (row: EntriesRow): row is EntryColumns => "sequence" in row && row.sequence !== null
+
+/**
+ * The entries of rows. Ids are copies, and payloads share an allocation, as those of a packed row do: one for each takes as
+ * long as all the rest of an entry.
+ */
+const fromRows = (rows: ReadonlyArray<EntryColumns>): Array<FeedEntry> => {
+  const payloads = new Uint8Array(rows.reduce((size, { payload }) => size + payload.byteLength, 0))
+  let end = 0
+  return rows.map((row) => {
+    const start = end
+    end += row.payload.byteLength
+    payloads.set(row.payload, start)
+    return {
+      remoteSequence: toNumber(row.sequence),
+      author: row.author,
+      transportOnly: row.transport_only !== 0,
+      // Any option makes effect's constructor four times slower.
+      entry: new EventJournal.Entry({
+        id: ownBytes(row.entry_id) as EventJournal.EntryId,
+        event: row.event,
+        primaryKey: row.primary_key,
+        payload: payloads.subarray(start, end)
+      })
+    }
+  })
+}
+
 /** The entries of the rows of a select that travels. Their bytes belong to nobody else. */
 export const toFeedEntries = (rows: ReadonlyArray<EntriesRow>): Array<FeedEntry> => {
-  const entries: Array<FeedEntry> = []
-  for (const row of rows) {
-    if ("packed_entries" in row) return unpack(row)
-    if (row.sequence !== null) entries.push(toFeedEntry(row))
-  }
-  return entries
+  const [first] = rows
+  return first !== undefined && "packed_entries" in first ? unpack(first) : fromRows(rows.filter(isEntry))
 }
