@@ -109,12 +109,12 @@ class Writer {
 /** Room for what is encoded next that is kept, at most: a page of ordinary entries. Memory that is new costs more than encoding. */
 const maxKeptBytes = 1024 * 1024
 
-let kept = new Writer(0)
+let kept: Writer | undefined
 
 /** A writer with that much room, until the next one is asked for. */
 const writerFor = (size: number): Writer => {
   if (size > maxKeptBytes) return new Writer(size)
-  if (size > kept.bytes.length) kept = new Writer(Math.min(maxKeptBytes, 2 * size))
+  if (kept === undefined || size > kept.bytes.length) kept = new Writer(Math.min(maxKeptBytes, 2 * size))
   kept.at = 0
   return kept
 }
