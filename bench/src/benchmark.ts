@@ -35,6 +35,10 @@ export interface Benchmark {
   readonly skipped?: ReadonlyArray<string>
   /** How often each contender runs. */
   readonly rounds: number
+  /** Whether it runs only when it is asked for by its whole name: it takes many minutes. @default no */
+  readonly onRequest?: true | undefined
+  /** Throws away what contenders share. Called once, after the last of them. @default they share nothing */
+  readonly end?: () => Promise<void>
 }
 
 /** What became of a benchmark. `null`: that contender doesn't exist, was skipped or failed. */
@@ -66,6 +70,14 @@ type Runs = ReadonlyMap<Contender, ReadonlyArray<Measurement>>
 
 /** Runs the contenders in turn, again and again, so that a noisy minute hits all of them. */
 export const run = async (benchmark: Benchmark, onProgress: (line: string) => void): Promise<Result> => {
+  try {
+    return await takeTurns(benchmark, onProgress)
+  } finally {
+    await benchmark.end?.()
+  }
+}
+
+const takeTurns = async (benchmark: Benchmark, onProgress: (line: string) => void): Promise<Result> => {
   const runs = new Map(benchmark.contenders.map((contender) => [contender, [] as Array<Measurement>]))
   const skipped = [...(benchmark.skipped ?? [])]
   for (let round = 0; round < benchmark.rounds; round++) {

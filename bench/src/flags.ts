@@ -31,7 +31,8 @@ export const usage = `Usage: npm run bench -- [flags]
 What is measured
   --list           says which names there are, and measures nothing
   --only NAME      only this, or what it is the beginning of: ingest/postgres/64x1, ingest, fanout/100; repeatable.
-                   One that nothing begins with ends the program, whatever others there are
+                   One that nothing begins with ends the program, whatever others there are. What takes many minutes
+                   runs only by its whole name: history/postgres/compacted-ten-million
   --beside ROLE    ours beside these only: peer (effect's own server), bare (a bare websocket server with the least that
                    a write to PostgreSQL needs), limit (the least that anybody could do); repeatable. "nobody": ours alone
   --quick          a few small cases, within two minutes

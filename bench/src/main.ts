@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs"
 import { type Benchmark, leaveOut, type Result, run } from "./benchmark.ts"
 import { type Flags, readFlags, usage } from "./flags.ts"
 import { describeMachine } from "./machine.ts"
-import { complainOfUnknown, select } from "./names.ts"
+import { complainOfUnknown, find, select } from "./names.ts"
 import { plotResults } from "./plot.ts"
 import { formatReport } from "./report.ts"
 import { scenarios } from "./scenarios/scenarios.ts"
@@ -38,7 +38,7 @@ if (complaint !== undefined) {
   process.exit(2)
 }
 if (flags.list) {
-  for (const { name } of select(all, flags.only)) console.log(name)
+  for (const { name } of find(all, flags.only)) console.log(name)
   process.exit(0)
 }
 

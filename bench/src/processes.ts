@@ -20,6 +20,9 @@ export interface ServerProcess {
 
 const running = new Set<ChildProcess>()
 
+/** Milliseconds that a server has to end by itself: one that lets thousands go still has to write its profile. */
+const stopMillis = 30_000
+
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL")
 })
@@ -81,7 +84,7 @@ export const startServer = async (
     ...(isCounting ? { statements: () => askForStatements(child) } : {}),
     stop: async () => {
       child.kill("SIGTERM")
-      const kill = setTimeout(() => child.kill("SIGKILL"), 5_000)
+      const kill = setTimeout(() => child.kill("SIGKILL"), stopMillis)
       await ended
       clearTimeout(kill)
     }

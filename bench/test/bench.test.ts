@@ -53,7 +53,34 @@ describeUnless(await postgresMissing())("on PostgreSQL", () => {
     expect(details.bare["statements/entry"]).toBeCloseTo(2, 0)
     expect(details.ours["statements/entry"]).toBeGreaterThan(1)
   }, 120_000)
+
+  it("tells the rows that a long history costs, and what devices do that come back together", async () => {
+    const { stdout } = await bench("--quick", "--json", "--only", "history", "--only", "storm")
+    const [history, storm] = JSON.parse(stdout).results
+    expect(history).toMatchObject({
+      name: "history/postgres/compacted-20000",
+      unit: "ms until all is there",
+      skipped: []
+    })
+    // One for each of 1,000 that are alive to find it, and one to fetch it.
+    expect(history.details.bare["of entries"]).toBe(2_000)
+    expect(history.details.bare["rows read"]).toBeGreaterThan(2_000)
+    expect(history.details.ours["of entries"]).toBeGreaterThanOrEqual(2_000)
+    expect(history.details.ours["of entries"]).toBeLessThan(20_000)
+    expect(history.details.ours["first entry ms"]).toBeLessThanOrEqual(history.ours)
+    expect(storm).toMatchObject({ name: "storm/postgres/100-back", ours: expect.any(Number), skipped: [] })
+    expect(storm.details.ours).toMatchObject({ "failed attempts": 0, "peak minus idle MiB": expect.any(Number) })
+    expect(storm.details.ours["of entries"]).toBeGreaterThanOrEqual(1_000)
+  }, 120_000)
 })
+
+it("tells how late subscribers get what is written now and then", async () => {
+  const { stdout } = await bench("--quick", "--seconds", "1", "--json", "--only", "delivery")
+  const [{ better, details, limit, name, ours }] = JSON.parse(stdout).results
+  expect([name, better]).toEqual(["delivery/100-at-10", "less"])
+  expect([ours, limit]).toEqual([details.ours["p99 ms"], details.limit["p99 ms"]])
+  expect(ours).toBeGreaterThan(0)
+}, 120_000)
 
 it("says what it doesn't know, even beside what it does", async () => {
   const only = ["--only", "micro", "--only", "nothing", "--only", "ingest/nothing"]

@@ -50,3 +50,17 @@ it("goes on without a contender that fails, and says why", async () => {
   expect(asked).toBe(1)
   expect(result).toMatchObject({ ours: 1, peer: null, ratioToPeer: null, skipped: ["a peer: it is away"] })
 })
+
+it("throws away what contenders share once the last of them ran, also when one fails", async () => {
+  const order: Array<string> = []
+  const contenders = (["ours", "bare"] as const).map((role) =>
+    contender(role, () => {
+      order.push(role)
+      if (role === "bare") throw new Error("it is away")
+      return { value: 1 }
+    })
+  )
+  const end = async () => void order.push("end")
+  await run({ ...benchmarkOf(contenders), end }, () => {})
+  expect(order).toEqual(["ours", "bare", "ours", "ours", "end"])
+})

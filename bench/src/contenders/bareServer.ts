@@ -9,6 +9,7 @@ import { parseArgs } from "node:util"
 import { type WebSocket, WebSocketServer } from "ws"
 import { publicKeyOf } from "../load/device.ts"
 import { openBareDatabase } from "./bareDatabase.ts"
+import { sendGated } from "./sendGated.ts"
 
 interface Store {
   readonly publicKey: string
@@ -31,8 +32,6 @@ const write = database === undefined ? undefined : await openBareDatabase(databa
 const stores = new Map<string, Store>()
 /** As long as an answer of ours to a batch of 10. */
 const acknowledgement = Buffer.alloc(64)
-/** Bytes queued to a subscriber above which the loop waits, as in our server. */
-const highWaterBytes = 1024 * 1024
 
 const storeOf = (name: string): Store => {
   const store = stores.get(name) ?? { publicKey: publicKeyOf(name), subscribers: new Set(), frames: [] }
@@ -41,10 +40,7 @@ const storeOf = (name: string): Store => {
 }
 
 const sendHistory = async (socket: WebSocket, frames: ReadonlyArray<Buffer>): Promise<void> => {
-  for (const frame of frames) {
-    if (socket.bufferedAmount < highWaterBytes) socket.send(frame)
-    else await new Promise((resolve) => socket.send(frame, resolve))
-  }
+  for (const frame of frames) await sendGated(socket, frame)
 }
 
 const subscribe = (socket: WebSocket, store: Store): void => {

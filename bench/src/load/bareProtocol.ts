@@ -5,13 +5,15 @@ import { Batches } from "./entries.ts"
 import { deliveryOf } from "./oursProtocol.ts"
 import { LeanWebSocket } from "./webSocket.ts"
 
-const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
+const open = async ({ onFailure, onHello, signal, storeId, url }: Target): Promise<Device> => {
   const acknowledged: Array<() => void> = []
   let deliver: ((delivery: Delivery) => void) | undefined
   const socket = await LeanWebSocket.open(new URL(`/?store=${storeId}`, url), {
     onMessage: (frame) => (deliver === undefined ? acknowledged.shift()?.() : deliver(deliveryOf(frame))),
-    onClose: onFailure
+    onClose: onFailure,
+    signal
   })
+  onHello?.()
   return {
     write: (batches, onAck) => {
       acknowledged.push(onAck)

@@ -4,6 +4,12 @@ import type { Batches, EntryOptions } from "./entries.ts"
 export interface Target {
   readonly url: string
   readonly storeId: string
+  /** The key that it proves, where it is one of several. @default `publicKeyOf` the store */
+  readonly publicKey?: string
+  /** Ends the connection, also one that isn't open yet. @default none does */
+  readonly signal?: AbortSignal
+  /** Called when the server has begun to speak. */
+  readonly onHello?: () => void
   /** Called when the connection ends by itself, or the server says that something failed. */
   readonly onFailure: (reason: string) => void
 }
@@ -32,3 +38,6 @@ export interface Protocol {
 
 /** The key of the devices of a store: one is enough, and spares setting up thousands. */
 export const publicKeyOf = (storeId: string): string => `key of ${storeId}`
+
+/** The key of one device of a store, where each has its own. @param index from 0 */
+export const deviceKeyOf = (storeId: string, index: number): string => `key ${index} of ${storeId}`

@@ -19,7 +19,8 @@ const text = "Buy milk, bread and a birthday present for somebody special"
 
 const encodePayload = Schema.encodeSync(Todos.events.TodoAdded!.payloadSchemaBinary)
 
-const entryOf = (index: number): EventJournal.Entry => {
+/** The entry that the one with this index of every batch is made from. */
+export const entryOf = (index: number): EventJournal.Entry => {
   // Every byte of it is found again in an encoding: nothing else looks like it.
   const id = Uint8Array.from({ length: 16 }, (_, byte) => 0xc0 ^ (index >>> ((byte % 4) * 8)) ^ (byte * 3))
   const key = keyOf(0xfedc_0000 + index)

@@ -6,11 +6,12 @@ import { type FanoutJob, fanout } from "./fanout.ts"
 import { type FillJob, fill } from "./fill.ts"
 import { type HoldJob, hold } from "./hold.ts"
 import { type InsertJob, insert } from "./insert.ts"
+import { type StormJob, storm } from "./storm.ts"
 import { type WriteJob, write } from "./write.ts"
 import { type XaddJob, xadd } from "./xadd.ts"
 
 /** What a load process can do. */
-export type Job = WriteJob | FanoutJob | FillJob | BootstrapJob | HoldJob | DeliverJob | InsertJob | XaddJob
+export type Job = WriteJob | FanoutJob | FillJob | BootstrapJob | HoldJob | StormJob | DeliverJob | InsertJob | XaddJob
 
 /** What it tells the bench. */
 export type Told =
@@ -44,6 +45,8 @@ const perform = (job: Job): Promise<Record<string, number>> => {
       return fill(job, clock)
     case "bootstrap":
       return bootstrap(job, clock)
+    case "storm":
+      return storm(job, clock)
     case "hold":
       return hold(job, clock)
     case "deliver":

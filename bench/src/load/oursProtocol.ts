@@ -30,8 +30,8 @@ const decode = (frame: Buffer): ProtocolResponseUnencrypted => Result.getOrThrow
 const proofOf = (publicKey: string, { challenge, remoteId }: typeof Hello.Type): Uint8Array | undefined =>
   challenge && encodeRequestUnencrypted(proveKey({ remoteId, challenge, publicKey }))
 
-const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
-  const publicKey = publicKeyOf(storeId)
+const open = async ({ onFailure, onHello, signal, url, ...target }: Target): Promise<Device> => {
+  const { publicKey = publicKeyOf(target.storeId) } = target
   const acknowledged: Array<() => void> = []
   let deliver: (delivery: Delivery) => void = () => {}
   const proved = Promise.withResolvers<void>()
@@ -49,6 +49,7 @@ const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
   const onOther = (message: ProtocolResponseUnencrypted, socket: LeanWebSocket): void => {
     switch (message._tag) {
       case "Hello": {
+        onHello?.()
         const proof = proofOf(publicKey, message)
         return proof === undefined ? proved.resolve() : socket.send(proof)
       }
@@ -60,7 +61,10 @@ const open = async ({ onFailure, storeId, url }: Target): Promise<Device> => {
         return onFailure(`${message.reason}: ${message.message}`)
     }
   }
-  const socket = await LeanWebSocket.open(new URL("/eventlog", url), { onMessage, onClose: onFailure })
+  const socket = await LeanWebSocket.open(new URL("/eventlog", url), {
+    ...{ onMessage, onClose: onFailure },
+    signal
+  })
   await proved.promise
 
   return {

@@ -14,6 +14,8 @@ export interface WebSocketEvents {
   readonly onMessage: (message: Buffer, socket: LeanWebSocket) => void
   /** It is over, wanted or not. */
   readonly onClose: (reason: string) => void
+  /** Ends it, also while it is being opened. @default nothing does */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -43,6 +45,7 @@ export class LeanWebSocket {
     })
     this.socket.on("error", () => {})
     this.socket.on("close", () => events.onClose("The connection was lost"))
+    events.signal?.addEventListener("abort", () => this.close(), { once: true })
     this.socket.write(upgradeRequest(url))
   }
 
