@@ -1,11 +1,10 @@
 import type { Benchmark, Measurement } from "../benchmark.ts"
 import { startBare } from "../contenders/bare.ts"
 import { startEffect } from "../contenders/effect.ts"
-import { startOurs } from "../contenders/ours.ts"
 import type { Server } from "../contenders/server.ts"
 import { runLoad } from "../loads.ts"
 import { writeHistory } from "./history.ts"
-import { type Scenario, type Settings, serverContender, serverOn, startOursInMemory } from "./scenario.ts"
+import { type Scenario, type Settings, serverContender, startOursInMemory } from "./scenario.ts"
 
 const mebibyte = 1024 * 1024
 const day = 24 * 60 * 60 * 1_000
@@ -60,23 +59,6 @@ const makeBenchmark = (settings: Settings, it: Case): Benchmark => {
   }
 }
 
-/** The raw history out of a database, beside the loop that has it in memory. */
-const makeOnPostgres = (settings: Settings, it: Case): Benchmark => {
-  const measure = (server: Server) => measureOn(server, it)
-  return {
-    name: `bootstrap/raw-on-postgres/${it.stored}`,
-    unit: "stored entries/s",
-    better: "more",
-    rounds: settings.quick || it.stored > 100_000 ? 1 : 3,
-    contenders: [
-      serverOn("postgres", ["ours", "ours on postgres"], measure, ({ flags }) =>
-        startOurs({ ...settings.ours, storage: flags })
-      ),
-      serverContender("limit", "bare read-and-send loop", () => startBare({ keeps: true }), measure)
-    ]
-  }
-}
-
 /** New devices get a long history: how long until the first page and until all of it, and what that takes. */
 export const bootstrap: Scenario = (settings) => {
   const sizes = settings.quick ? [20_000] : [10_000, 100_000, 1_000_000]
@@ -85,8 +67,5 @@ export const bootstrap: Scenario = (settings) => {
     ...sizes.map((stored) => ({ stored, liveKeys: 1_000, devices: 1 })),
     ...(settings.quick ? [] : [{ stored: 100_000, devices: 20 }])
   ]
-  return [
-    ...cases.map((it) => makeBenchmark(settings, it)),
-    ...(settings.quick ? [] : [100_000, 1_000_000]).map((stored) => makeOnPostgres(settings, { stored, devices: 1 }))
-  ]
+  return cases.map((it) => makeBenchmark(settings, it))
 }
