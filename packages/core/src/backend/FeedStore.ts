@@ -35,6 +35,15 @@ export interface PageLimits {
   readonly maxBytes: number
 }
 
+/** How a page is read. */
+export interface ReadOptions extends PageLimits {
+  /**
+   * The reader only looks: it changes no bytes of the entries, and hands them to nobody who could. A backend that holds the
+   * entries itself may hand out those. @default false: what is handed out is the caller's own
+   */
+  readonly borrows?: boolean | undefined
+}
+
 /** Consecutive entries of a feed. */
 export interface FeedPage {
   readonly entries: ReadonlyArray<FeedEntry>
@@ -152,7 +161,8 @@ export interface Survivors {
  * - **Known entries**: whoever reads or appends may present an entry that is known to be committed. Where it isn't in its
  *   place any more, or the backend has another id by now, the call does nothing and fails with a `FeedLostError`: a replica
  *   that lagged behind took over, a backup was restored. Comparing a cursor with the head notices nothing once the feed has grown past it again.
- * - Bytes that a member hands out belong to the caller; bytes that it is handed are never changed.
+ * - Bytes that a member hands out belong to the caller, unless it borrows them (`ReadOptions`); bytes that it is handed are
+ *   never changed.
  */
 export class FeedStore extends Context.Service<
   FeedStore,
@@ -170,7 +180,7 @@ export class FeedStore extends Context.Service<
     readonly read: (
       storeId: StoreId,
       from: number,
-      limits: PageLimits,
+      options: ReadOptions,
       known?: KnownEntry | undefined
     ) => Effect.Effect<FeedPage, StorageError | StoreErasedError | FeedLostError>
     /** The end of a feed, found without reading entries. It counts every append that has returned. */

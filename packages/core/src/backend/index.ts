@@ -26,6 +26,7 @@ export {
   FeedStore,
   type KnownEntry,
   type PageLimits,
+  type ReadOptions,
   type SurvivingEvents,
   type Survivor,
   type Survivors,

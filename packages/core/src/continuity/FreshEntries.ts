@@ -16,8 +16,6 @@ interface Window {
   bytes: number
 }
 
-const unchecked = { disableChecks: true }
-
 const costOf = ({ entry }: FeedEntry): number => entryCost + entryBytes(entry)
 
 /** An entry with bytes of its own. */
@@ -25,15 +23,12 @@ export const copyOf = ({ author, entry, remoteSequence, transportOnly }: FeedEnt
   author,
   remoteSequence,
   transportOnly,
-  entry: new EventJournal.Entry(
-    {
-      id: entry.id.slice() as EventJournal.EntryId,
-      event: entry.event,
-      primaryKey: entry.primaryKey,
-      payload: entry.payload.slice()
-    },
-    unchecked
-  )
+  entry: new EventJournal.Entry({
+    id: entry.id.slice() as EventJournal.EntryId,
+    event: entry.event,
+    primaryKey: entry.primaryKey,
+    payload: entry.payload.slice()
+  })
 })
 
 /** Drops a quarter at once: what stays is moved, and would be with each append. */

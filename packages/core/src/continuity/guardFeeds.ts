@@ -69,10 +69,10 @@ export const guardFeeds = (
           fresh.add(storeId, records, slots)
         }
       ),
-    read: (storeId, from, limits) =>
+    read: (storeId, from, options) =>
       guarded(
         storeId,
-        (last) => feeds.read(storeId, from, limits, last),
+        (last) => feeds.read(storeId, from, options, last),
         ({ entries }) => {
           const last = entries.at(-1)
           if (last !== undefined) known.see(storeId, last.remoteSequence, last.entry.id)

@@ -1,5 +1,5 @@
 import { Deferred, Effect } from "effect"
-import type { FeedStore, PageLimits } from "../backend/FeedStore.ts"
+import type { FeedStore, ReadOptions } from "../backend/FeedStore.ts"
 import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { entryCost } from "../wire/limits.ts"
@@ -50,7 +50,7 @@ const holds = (page: Page, sequence: number): boolean => page.first <= sequence 
  */
 export class HistoryPages {
   readonly #feeds: FeedStore["Service"]
-  readonly #limits: PageLimits
+  readonly #options: ReadOptions
   readonly #fork: Fork
   readonly #turns = new OldestFirst(maxReads)
   readonly #stores = new Map<StoreId, Reading>()
@@ -59,9 +59,9 @@ export class HistoryPages {
   #bytes = 0
 
   /** @param fork runs what is nobody's own, apart from who began it: a fiber of theirs would hold what they hold */
-  constructor(feeds: FeedStore["Service"], limits: PageLimits, fork: Fork) {
+  constructor(feeds: FeedStore["Service"], options: ReadOptions, fork: Fork) {
     this.#feeds = feeds
-    this.#limits = limits
+    this.#options = options
     this.#fork = fork
   }
 
@@ -138,7 +138,7 @@ export class HistoryPages {
   /** A read that is under way, began before a sequence, and may hold it. */
   #underWayBefore(storeId: StoreId, from: number): Deferred.Deferred<FreshPage, Failure> | undefined {
     for (const [start, read] of this.#stores.get(storeId)?.underWay ?? []) {
-      if (start < from && from < start + this.#limits.maxEntries) return read
+      if (start < from && from < start + this.#options.maxEntries) return read
     }
     return undefined
   }
@@ -162,7 +162,7 @@ export class HistoryPages {
   }
 
   #read(storeId: StoreId, from: number): Effect.Effect<FreshPage, Failure> {
-    const read = this.#feeds.read(storeId, from, this.#limits)
+    const read = this.#feeds.read(storeId, from, this.#options)
     return Effect.map(this.#turns.take(from, read), ({ entries, head }) => {
       if (entries.length === 0) return { page: undefined, head }
       const page = new Page(entries)

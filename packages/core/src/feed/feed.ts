@@ -1,5 +1,5 @@
 import { Clock, Context, Effect, type Fiber, FiberSet, Layer } from "effect"
-import type { FeedStore, PageLimits } from "../backend/FeedStore.ts"
+import type { FeedStore, PageLimits, ReadOptions } from "../backend/FeedStore.ts"
 import { FeedLostError, type StorageError, type StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { Continuity } from "../continuity/continuity.ts"
@@ -47,10 +47,12 @@ export const layerFeed = (limits: PageLimits, history?: History): Layer.Layer<Fe
     Feed,
     Effect.gen(function* () {
       const continuity = yield* Continuity
+      // Subscribers get encodings, or copies.
+      const reading: ReadOptions = { ...limits, borrows: true }
       const tails = new Map<StoreId, Tail>()
       const clock = yield* Clock.Clock
       const fork = yield* FiberSet.makeRuntime()
-      const readPages = () => new HistoryPages(continuity.view().feeds, limits, fork)
+      const readPages = () => new HistoryPages(continuity.view().feeds, reading, fork)
       const crowd = new Crowd(clock.currentTimeMillisUnsafe.bind(clock), fork)
       let pages = readPages()
 
@@ -58,7 +60,7 @@ export const layerFeed = (limits: PageLimits, history?: History): Layer.Layer<Fe
         const active = tails.get(storeId)
         if (active !== undefined) return active
         let following: Fiber.Fiber<void> | undefined
-        const tail: Tail = new Tail(next, limits, () => {
+        const tail: Tail = new Tail(next, reading, () => {
           if (tails.get(storeId) === tail) tails.delete(storeId)
           following?.interruptUnsafe()
         })

@@ -11,7 +11,7 @@ export interface HistoryRequest {
   readonly from: number
   /** The last sequence when the subscription was opened. */
   readonly head: number
-  /** The entries that it begins with, as many as were read to open the subscription; none where that went on. */
+  /** The entries that it begins with, as many as were read to open the subscription; none where that went on. To be looked at, and handed to nobody. */
   readonly first: ReadonlyArray<FeedEntry>
   /** See `Sink.keepsSequencesWhole`. */
   readonly keepsSequencesWhole: boolean

@@ -9,6 +9,7 @@ export type PageEncoder<A> = (entries: ReadonlyArray<FeedEntry>) => A
  * page, however many subscribers get it.
  */
 export class Page {
+  /** They may be those that the backend holds, and belong to all who get the page: to be read, and not handed on. */
   readonly entries: ReadonlyArray<FeedEntry>
   /** The sequence of the first entry. */
   readonly first: number

@@ -1,5 +1,5 @@
 import { Effect, Stream } from "effect"
-import type { PageLimits } from "../backend/FeedStore.ts"
+import type { ReadOptions } from "../backend/FeedStore.ts"
 import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { View } from "../continuity/continuity.ts"
@@ -37,13 +37,13 @@ export class Tail {
   private recentBytes = 0
   private ended: FeedEnd | undefined
   private next: number
-  private readonly limits: PageLimits
+  private readonly options: ReadOptions
   private readonly onIdle: () => void
 
   /** @param next the first sequence to publish @param onIdle called when nobody rides it (any more) */
-  constructor(next: number, limits: PageLimits, onIdle: () => void) {
+  constructor(next: number, options: ReadOptions, onIdle: () => void) {
     this.next = next
-    this.limits = limits
+    this.options = options
     this.onIdle = onIdle
   }
 
@@ -120,12 +120,12 @@ export class Tail {
 
   /** The next page of what was committed here. */
   private takeFresh(view: View, storeId: StoreId): Page | undefined {
-    const page = view.fresh(storeId, this.next, this.limits)
+    const page = view.fresh(storeId, this.next, this.options)
     return page && new Page(page.entries)
   }
 
   private publishStored(view: View, storeId: StoreId): Effect.Effect<void, StorageError | FeedEnd> {
-    return Effect.flatMap(view.feeds.read(storeId, this.next, this.limits), ({ entries, head }) => {
+    return Effect.flatMap(view.feeds.read(storeId, this.next, this.options), ({ entries, head }) => {
       if (entries.length === 0) return Effect.void
       this.publish(new Page(entries))
       return this.next > head ? Effect.void : this.publishStored(view, storeId)
@@ -154,7 +154,7 @@ export class Tail {
   private remember(page: Page): void {
     this.recent.push(page)
     this.recentBytes += page.bytes
-    while (this.recent.length > maxRecentPages || this.recentBytes > 2 * this.limits.maxBytes) {
+    while (this.recent.length > maxRecentPages || this.recentBytes > 2 * this.options.maxBytes) {
       this.recentBytes -= this.recent.shift()!.bytes
     }
   }

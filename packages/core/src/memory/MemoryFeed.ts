@@ -6,7 +6,7 @@ import type {
   FeedPage,
   FeedRecord,
   KnownEntry,
-  PageLimits
+  ReadOptions
 } from "../backend/FeedStore.ts"
 import { entryBytes } from "../wire/fields.ts"
 import { BucketIndex } from "./BucketIndex.ts"
@@ -64,7 +64,8 @@ export class MemoryFeed {
     return this.#entries.findIndex(({ entry }) => isGreater(entry.id)) + 1
   }
 
-  page(from: number, limits: PageLimits): FeedPage {
+  /** The page that begins at a sequence. A reader that borrows gets the very entries: to copy them costs more than to encode them. */
+  page(from: number, { borrows, ...limits }: ReadOptions): FeedPage {
     const found: Array<FeedEntry> = []
     let bytes = 0
     for (let index = from - 1; index < this.end && found.length < limits.maxEntries; index++) {
@@ -72,7 +73,7 @@ export class MemoryFeed {
       if (found.length > 0 && bytes > limits.maxBytes) break
       found.push(this.#entries[index]!)
     }
-    return { entries: copiesOf(found), head: this.end }
+    return { entries: borrows ? found : copiesOf(found), head: this.end }
   }
 }
 
@@ -92,9 +93,11 @@ export const copiesOf = (entries: ReadonlyArray<FeedEntry>): Array<FeedEntry> =>
     remoteSequence,
     author,
     transportOnly,
-    entry: new EventJournal.Entry(
-      { id: copy(id) as EventJournal.EntryId, event, primaryKey, payload: copy(payload) as Uint8Array<ArrayBuffer> },
-      { disableChecks: true }
-    )
+    entry: new EventJournal.Entry({
+      id: copy(id) as EventJournal.EntryId,
+      event,
+      primaryKey,
+      payload: copy(payload) as Uint8Array<ArrayBuffer>
+    })
   }))
 }

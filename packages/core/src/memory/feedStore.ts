@@ -36,8 +36,8 @@ export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
       if (feed.end > before) state.listeners.wake(storeId, { head: feed.end })
       return appended
     }),
-  read: (storeId, from, limits, known) =>
-    unlessLost(state, storeId, known, () => state.feeds.get(storeId)?.page(from, limits) ?? { entries: [], head: 0 }),
+  read: (storeId, from, options, known) =>
+    unlessLost(state, storeId, known, () => state.feeds.get(storeId)?.page(from, options) ?? { entries: [], head: 0 }),
   head: (storeId) =>
     unlessErased(state, storeId, () => state.feeds.get(storeId)?.head ?? { sequence: 0, greatestId: undefined }),
   bucket: (storeId, ranges, selection) =>

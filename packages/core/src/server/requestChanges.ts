@@ -1,6 +1,7 @@
 import { Deferred, Effect, Exit, FiberSet, Latch, Queue, type Scope } from "effect"
 import { EventJournal, EventLogRemote } from "effect/eventlog"
 import type { Connections } from "../connection/connections.ts"
+import { copyOf } from "../continuity/FreshEntries.ts"
 import type { Page } from "../feed/page.ts"
 import type { Sink } from "../feed/sink.ts"
 import type { DomainError } from "../wire/errors.ts"
@@ -10,7 +11,7 @@ type Changes = Queue.Queue<EventJournal.RemoteEntry, EventLogRemote.EventLogRemo
 /** Entries that wait for a reader before its subscription is paused. */
 const capacity = 512
 
-/** A sink that hands entries to a queue. What doesn't fit waits beside it, one page at most, until `pump` could offer it. */
+/** A sink that hands entries to a queue, with bytes of their own. What doesn't fit waits beside it, one page at most, until `pump` could offer it. */
 const makeQueueSink = (queue: Changes): { readonly sink: Sink; readonly pump: Effect.Effect<never> } => {
   let waiting: ReadonlyArray<EventJournal.RemoteEntry> = []
   const overflow = Latch.makeUnsafe(false)
@@ -20,8 +21,7 @@ const makeQueueSink = (queue: Changes): { readonly sink: Sink; readonly pump: Ef
       const entries = page.entries
         .slice(from)
         .map(
-          ({ entry, remoteSequence }) =>
-            new EventJournal.RemoteEntry({ entry, remoteSequence }, { disableChecks: true })
+          (entry) => new EventJournal.RemoteEntry({ entry: copyOf(entry).entry, remoteSequence: entry.remoteSequence })
         )
       waiting = Queue.offerAllUnsafe(queue, entries)
       if (waiting.length === 0) return

@@ -106,6 +106,19 @@ class Writer {
   }
 }
 
+/** Room for what is encoded next that is kept, at most: a page of ordinary entries. Memory that is new costs more than encoding. */
+const maxKeptBytes = 1024 * 1024
+
+let kept: Writer | undefined
+
+/** A writer with that much room, until the next one is asked for. */
+const writerFor = (size: number): Writer => {
+  if (size > maxKeptBytes) return new Writer(size)
+  if (kept === undefined || size > kept.bytes.length) kept = new Writer(Math.min(maxKeptBytes, 2 * size))
+  kept.at = 0
+  return kept
+}
+
 /**
  * Encodes entries for every subscriber of a store: `changesMessage` makes messages of them. The bytes are those that
  * msgpackr gives for each; knowing their shape is faster than asking each value what it is.
@@ -113,7 +126,7 @@ class Writer {
 export const encodeRemoteEntries = (
   entries: ReadonlyArray<Pick<EventJournal.RemoteEntry, "remoteSequence" | "entry">>
 ): EncodedEntries => {
-  const writer = new Writer(entries.reduce((sum, { entry }) => sum + mostBytes(entry), 0))
+  const writer = writerFor(entries.reduce((sum, { entry }) => sum + mostBytes(entry), 0))
   const offsets = [0]
   for (const { entry, remoteSequence } of entries) {
     writer.raw(beforeSequence)

@@ -9,8 +9,9 @@ it.effect("a subscription that rides the tail holds no page of its history", () 
   Effect.gen(function* () {
     const read: Array<WeakRef<object>> = []
     const scene = yield* makeScene({}, (store) => ({
-      read: (...args) =>
-        Effect.tap(store.read(...args), (page) =>
+      // As from a database: what is read is the reader's, and nobody else holds it.
+      read: (storeId, from, limits, known) =>
+        Effect.tap(store.read(storeId, from, { ...limits, borrows: false }, known), (page) =>
           Effect.sync(() => {
             for (const { entry } of page.entries) read.push(new WeakRef(entry.payload))
           })

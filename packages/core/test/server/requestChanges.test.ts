@@ -38,6 +38,24 @@ describe("requestChanges", () => {
     })
   )
 
+  it.effect("delivers entries that a reader may change: nobody else gets to see it", () =>
+    Effect.gen(function* () {
+      const scene = yield* makeScene()
+      const written = todosAdded(2)
+      yield* scene.server.writeToStore({ storeId, entries: written })
+      const [one, other] = [yield* scene.server.requestChanges("A", 0), yield* scene.server.requestChanges("A", 0)]
+      yield* scene.server.writeToStore({ storeId, entries: todosAdded(1) })
+      for (const { entry } of yield* Effect.replicateEffect(Queue.take(one), 3)) {
+        entry.id.fill(0)
+        entry.payload.fill(0)
+      }
+      const seen = yield* Effect.replicateEffect(Queue.take(other), 2)
+      expect(seen.map(({ entry }) => entry)).toEqual(written)
+      const again = yield* scene.server.requestChanges("A", 0)
+      expect((yield* Queue.take(again)).entry).toEqual(written[0])
+    })
+  )
+
   it.effect.each([
     ["auth refuses", { auth: { authorizeRead: () => Effect.fail(forbidden) } }, "A", 0, forbidden],
     ["the key is not mapped", {}, "X", 0, { reason: "NotMapped" }],

@@ -60,6 +60,29 @@ describe("Changes put together from entries that were encoded once", () => {
     expect(message).toStrictEqual(encodeResponseUnencrypted({ _tag: "Changes", publicKey: "device-1", entries }))
   })
 
+  it("are each their own, whatever is encoded meanwhile", () => {
+    const subscriber = fc.record({ publicKey: fc.string({ maxLength: 300 }), from: fc.nat(2) })
+    fc.assert(
+      fc.property(
+        fc.array(remoteEntry, { maxLength: 5 }),
+        fc.array(subscriber, { minLength: 2, maxLength: 4 }),
+        (entries, subscribers) => {
+          const encoded = encodeRemoteEntries(entries)
+          // What is encoded next takes the same room.
+          encodeRemoteEntries([one, one])
+          const messages = subscribers.map(({ from, publicKey }) =>
+            changesMessage(changesPrefix({ publicKey }), encoded, Math.min(from, entries.length))
+          )
+          for (const [index, { from, publicKey }] of subscribers.entries()) {
+            const whole = encodeResponseUnencrypted({ _tag: "Changes", publicKey, entries: entries.slice(from) })
+            expect(Buffer.compare(messages[index]!, whole)).toBe(0)
+          }
+        }
+      ),
+      runs(200)
+    )
+  })
+
   it("hold the entries from `from` on, and leave encodings and prefix to others", () => {
     fc.assert(
       fc.property(fc.array(remoteEntry, { maxLength: 20 }), fc.nat(20), (entries, a) => {

@@ -23,13 +23,17 @@ export interface AcrossStores {
    */
   readonly append: (target: RunTarget, appends: ReadonlyArray<StoreAppend>) => Promise<ReadonlyMap<number, Inserted>>
   /**
-   * Selects pages: for each entry the index of its request, the store's head and tombstone, `known_id` for what stands where
-   * the known entry was, and the columns; a row without an entry where the page has none, and none at all where there is no
-   * such store.
+   * Selects pages: for each row that `travelling` makes of a page's entries the index of its request, the store's head and
+   * tombstone, and `known_id` for what stands where the known entry was; a row without an entry where the page has none, and
+   * none at all where there is no such store.
+   *
+   * @param columns those of an entry
+   * @param travelling makes of a select of entries one of what travels
    */
   readonly selectPages: <Row>(
     columns: RawBuilder<unknown>,
     tables: Tables,
-    requests: ReadonlyArray<PageRange>
+    requests: ReadonlyArray<PageRange>,
+    travelling: (entries: RawBuilder<unknown>) => RawBuilder<unknown>
   ) => RawBuilder<Row & { readonly request: number }>
 }

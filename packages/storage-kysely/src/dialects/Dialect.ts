@@ -4,6 +4,7 @@ import type { AcrossStores } from "./AcrossStores.ts"
 import type { Buckets } from "./Buckets.ts"
 import type { Failure } from "./Failure.ts"
 import type { Handlers } from "./Handlers.ts"
+import type { Pack } from "./Pack.ts"
 import type { Schema } from "./Schema.ts"
 import type { UpdateStores } from "./StoreUpdates.ts"
 import type { Writes } from "./Writes.ts"
@@ -15,6 +16,8 @@ export interface Dialect {
   /** Where the database can do for several stores at once what is else done for each alone. */
   readonly acrossStores?: AcrossStores | undefined
   readonly buckets: Buckets
+  /** Where many entries travel for less in one row than as a row each. */
+  readonly pack?: Pack | undefined
   readonly handlers: Handlers
   readonly updateStores: UpdateStores
   /**

@@ -89,8 +89,8 @@ export const bucket = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<ReadonlyArray<FeedEntry>>, StorageError> {
   const found = yield* findInRanges(database, operation, ranges, findPlaces(database, storeId, selection), toPlace)
   const taken = takeRanges(found, selection)
-  const sequences = new Set(taken.flatMap((places) => places.map(({ sequence }) => sequence)))
-  const entries = yield* fetchEntries(database, operation, storeOf(database.tables, storeId), Array.from(sequences))
+  const places = new Map(taken.flatMap((places) => places.map((place) => [place.sequence, place])))
+  const entries = yield* fetchEntries(database, operation, storeOf(database.tables, storeId), places.values())
   // An erasure may have come in between.
   return taken.map((places) => places.flatMap(({ sequence }) => entries.get(sequence) ?? []))
 })

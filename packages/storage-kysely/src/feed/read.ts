@@ -12,11 +12,12 @@ import { sql } from "kysely"
 import { combine } from "../database/combine.ts"
 import { attempt, type Database } from "../database/Database.ts"
 import { isHeld, selectKnown } from "../database/known.ts"
+import { storeOf } from "../database/stores.ts"
 import { toNumber } from "../database/values.ts"
 import type { BigInteger } from "../schema/tables.ts"
-import { type EntryColumns, entryColumns, toFeedEntry } from "./entries.ts"
+import { type EntriesRow, entryColumns, toFeedEntries, travelling } from "./entries.ts"
 
-/** What a page says of its store: beside every entry, or alone. */
+/** What a page says of its store: beside its entries, or alone. */
 interface StoreColumns {
   readonly head: BigInteger
   readonly erased: number
@@ -24,27 +25,35 @@ interface StoreColumns {
   readonly known_id: Uint8Array | null
 }
 
-type PageRow = StoreColumns & (EntryColumns | { readonly sequence: null })
+type PageRow = StoreColumns & EntriesRow
 
 /**
  * One statement, so that head and entries are of one snapshot. What fits is counted over the sequences alone, which follow
  * one another without gaps: payloads travel neither through the counting nor through a sort, and what doesn't fit is never
  * sent. Both ends of the page are said as numbers too, or MySQL reads on to the end of the store.
  */
-const selectPage = ({ tables }: Database, { from, known, limits: { maxBytes, maxEntries }, storeId }: PageRequest) => {
+const selectPage = (
+  { dialect, tables }: Database,
+  { from, known, limits: { maxBytes, maxEntries }, storeId }: PageRequest
+) => {
   const candidate = sql`sequence >= ${from} and sequence < ${from + maxEntries}`
+  const inStore = sql`store = ${storeOf(tables, storeId)} and ${candidate}`
   const last = sql`
     select max(sequence) from (
-      select sequence, sum(bytes) over (order by sequence) as running from ${tables.entries}
-      where store = (select id from ${tables.stores} where store_id = ${storeId}) and ${candidate}
+      select sequence, sum(bytes) over (order by sequence) as running from ${tables.entries} where ${inStore}
     ) as t where sequence = ${from} or running <= ${maxBytes}`
+  const storeColumns = sql`s.head, s.erased, ${selectKnown(tables, storeId, known)} as known_id`
+  if (dialect.pack === undefined) {
+    return sql<PageRow>`
+      select ${storeColumns}, ${entryColumns} from ${tables.stores} as s
+      left join ${tables.entries} as e on e.store = s.id and ${candidate} and sequence <= (${last})
+      where s.store_id = ${storeId}`
+  }
+  const page = sql`select ${entryColumns} from ${tables.entries} where ${inStore} and sequence <= (${last})`
   return sql<PageRow>`
-    select s.head, s.erased, ${selectKnown(tables, storeId, known)} as known_id, ${entryColumns} from ${tables.stores} as s
-    left join ${tables.entries} as e on e.store = s.id and ${candidate} and sequence <= (${last})
+    select ${storeColumns}, page.* from ${tables.stores} as s cross join (${dialect.pack(page)}) as page
     where s.store_id = ${storeId}`
 }
-
-const isEntry = (row: PageRow): row is PageRow & EntryColumns => row.sequence !== null
 
 /** The page of a store that begins at `from`. */
 export interface PageRequest {
@@ -61,9 +70,8 @@ const toPage = (rows: ReadonlyArray<PageRow>, { known, storeId }: PageRequest): 
   const [first] = rows
   if (first !== undefined && first.erased !== 0) return Result.fail(new StoreErasedError({ storeId }))
   if (!isHeld(known, first?.known_id)) return Result.fail(new FeedLostError({ storeId, sequence: known?.sequence }))
-  const entries = rows.filter(isEntry).map(toFeedEntry)
   return Result.succeed({
-    entries: entries.sort((a, b) => a.remoteSequence - b.remoteSequence),
+    entries: toFeedEntries(rows).sort((a, b) => a.remoteSequence - b.remoteSequence),
     head: first === undefined ? 0 : toNumber(first.head)
   })
 }
@@ -90,7 +98,9 @@ export const makeReadPage = (database: Database): ReadPage => {
     alone,
     together: (requests) =>
       attempt(database, operation, async () => {
-        const { rows } = await run(acrossStores.selectPages<PageRow>(entryColumns, tables, requests))
+        const { rows } = await run(
+          acrossStores.selectPages<PageRow>(entryColumns, tables, requests, travelling(dialect))
+        )
         const pages = Map.groupBy(rows, ({ request }) => request)
         // A store that nothing was written to has no row.
         return new Map(requests.map((request, place) => [place, toPage(pages.get(place) ?? [], request)]))

@@ -37,15 +37,13 @@ const fetchPage = (
   database: Database,
   store: number,
   page: ReadonlyArray<Place>
-): Effect.Effect<ReadonlyArray<Survivor>, StorageError> => {
-  const sequences = page.map(({ sequence }) => sequence)
-  return Effect.map(fetchEntries(database, operation, sql`${store}`, sequences), (entries) =>
+): Effect.Effect<ReadonlyArray<Survivor>, StorageError> =>
+  Effect.map(fetchEntries(database, operation, sql`${store}`, page), (entries) =>
     page.flatMap(({ key, sequence }) => {
       const entry = entries.get(sequence)
       return entry === undefined ? [] : [{ entry, last: key.last }]
     })
   )
-}
 
 const noBeginning: Survivors = { toSequence: 0, pages: Stream.empty }
 

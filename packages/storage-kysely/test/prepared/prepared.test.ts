@@ -27,7 +27,7 @@ describe.skipIf(away !== undefined)("prepared statements", () => {
     const hot = prepared.filter(({ executions }) => executions >= 10)
     for (const part of [
       "insert into",
-      "left join",
+      "packed_bytes",
       "greatest_id",
       "where public_key",
       "set lease_holder = $1",
@@ -176,10 +176,17 @@ describe.skipIf(away !== undefined)("prepared statements", () => {
     expect((await read()).head).toBe(2)
     expect(warnings).toEqual([])
 
+    // Entries come packed, whatever the types of their columns.
     await sql`alter table ${table("entries")} alter column event type varchar`.execute(admin)
     await append()
     await process()
     expect((await read()).entries.length).toBe(3)
+    expect(warnings).toEqual([])
+
+    await sql`alter table ${table("stores")} alter column erased type integer`.execute(admin)
+    await append()
+    await process()
+    expect((await read()).entries.length).toBe(4)
     expect(warnings.length).toBe(1)
   })
 })

@@ -172,11 +172,8 @@ const toEntry = (fields: Fields, rows: Uint8Array<ArrayBuffer>, start: number): 
     throw new MalformedBytes("An entry that lacks a field")
   }
   const bytesOf = (span: Span) => rows.subarray(span.start - start, span.end - start)
-  return new EventJournal.Entry({ id: bytesOf(id) as EntryId, event, primaryKey, payload: bytesOf(payload) }, unchecked)
+  return new EventJournal.Entry({ id: bytesOf(id) as EntryId, event, primaryKey, payload: bytesOf(payload) })
 }
-
-/** What is checked is checked above. */
-const unchecked = { disableChecks: true } as const
 
 const sized = (fields: ReadonlyArray<StructField>, id: number): StructField => {
   const field = fields.find((field) => field.id === id)

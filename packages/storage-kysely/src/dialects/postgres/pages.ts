@@ -12,13 +12,14 @@ const pageRow = ({ from, known, limits: { maxBytes, maxEntries }, storeId }: Pag
 ]
 
 /** `AcrossStores.selectPages`. */
-export const selectPages: AcrossStores["selectPages"] = (columns, tables, requests) => {
+export const selectPages: AcrossStores["selectPages"] = (columns, tables, requests, travelling) => {
   const { entries, stores } = tables
   const candidate = sql`e.store = s.id and e.sequence >= w.from_sequence and e.sequence < w.from_sequence + w.max_entries`
   const last = sql`
     select max(sequence) from (
       select sequence, sum(bytes) over (order by sequence) as running from ${entries} as e where ${candidate}
     ) as t where sequence = w.from_sequence or running <= w.max_bytes`
+  const page = sql`select ${columns} from ${entries} as e where ${candidate} and e.sequence <= (${last}) offset 0`
   return sql`
     select w.request, s.head, s.erased, s.known_id, page.* from (
       select (place - 1)::integer as request, t.w ->> 0 as store_id, (t.w ->> 1)::bigint as from_sequence,
@@ -31,7 +32,5 @@ export const selectPages: AcrossStores["selectPages"] = (columns, tables, reques
       select id, head, erased, (${selectKnownOfRow(tables, sql`s.id`)}) as known_id
       from ${stores} as s where store_id = w.store_id offset 0
     ) as s
-    left join lateral (
-      select ${columns} from ${entries} as e where ${candidate} and e.sequence <= (${last}) offset 0
-    ) as page on true`
+    left join lateral (${travelling(page)}) as page on true`
 }

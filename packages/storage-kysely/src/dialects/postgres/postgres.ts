@@ -7,6 +7,7 @@ import type { Writes } from "../Writes.ts"
 import { append, appendToStores } from "./append.ts"
 import { buckets } from "./buckets.ts"
 import { failureOf } from "./failures.ts"
+import { pack } from "./pack.ts"
 import { selectPages } from "./pages.ts"
 import { runPrepared } from "./runPrepared.ts"
 import { updateStores } from "./updateStores.ts"
@@ -39,6 +40,7 @@ export const postgres: Dialect = {
   writes: { insertNew: insertOnConflictDoNothing, upsert: upsertOnConflict, append, notify },
   acrossStores: { append: appendToStores, selectPages },
   buckets,
+  pack,
   handlers: { singleConnection: false, begin },
   updateStores,
   now: sql<number>`floor(extract(epoch from clock_timestamp()) * 1000)::bigint`,
