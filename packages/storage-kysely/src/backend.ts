@@ -28,7 +28,7 @@ import { behind } from "./progress/behind.ts"
 import { cursors } from "./progress/cursors.ts"
 import { makeFailures } from "./progress/failures.ts"
 import { type ExtendLease, makeLease } from "./progress/lease.ts"
-import { raiseCutoffs } from "./progress/raiseCutoffs.ts"
+import { makeRaiseCutoffs } from "./progress/raiseCutoffs.ts"
 import { makeRegistry } from "./registry/registry.ts"
 import { prefixOf, type TableOptions, tablesOf } from "./schema/tables.ts"
 import { guardOuterDatabase } from "./transactions/guardOuterDatabase.ts"
@@ -152,7 +152,7 @@ const makePorts = <DB>(
         lease: makeLease(database, leaseMillis, extend),
         cursors: (storeIds) => cursors(database, storeIds),
         behind: (after, limit) => behind(database, after, limit),
-        raiseCutoffs: (storeId, requests) => raiseCutoffs(database, storeId, requests),
+        raiseCutoffs: makeRaiseCutoffs(database),
         failures: makeFailures(database)
       }),
       Context.add(EventLogServerStoreRegistry, makeRegistry(database, wakeups.access))

@@ -19,6 +19,12 @@ const keepFor = "2 seconds"
 /** Pages that are read at the same time, of all stores: what they take before anybody has them. */
 const maxReads = 32
 
+/**
+ * Up to so many readers of histories pages are read ahead for. With more there always is one to serve while others wait
+ * for the storage, and pages that wait to be wanted would take the place of those that are.
+ */
+const maxAhead = 8
+
 /** Each entry is kept as it was read, and as a protocol writes it. */
 const costOf = ({ bytes, entries }: Page): number => 2 * (bytes + entryCost * entries.length)
 
@@ -57,6 +63,7 @@ export class HistoryPages {
   /** Those that were read first come first. */
   readonly #kept = new Map<Page, Reading>()
   #bytes = 0
+  #readers = 0
 
   /** @param fork runs what is nobody's own, apart from who began it: a fiber of theirs would hold what they hold */
   constructor(feeds: FeedStore["Service"], options: ReadOptions, fork: Fork) {
@@ -76,9 +83,11 @@ export class HistoryPages {
       }
       this.#stores.set(storeId, reading)
       reading.readers++
+      this.#readers++
       return Effect.ensuring(
         effect,
         Effect.sync(() => {
+          this.#readers--
           if (--reading.readers === 0) this.#end(storeId, reading)
         })
       )
@@ -116,6 +125,15 @@ export class HistoryPages {
     })
   }
 
+  /**
+   * Begins to read the page that begins at a sequence, for a reader that has something else to do meanwhile, and returns how
+   * to wait for it. `undefined` where it is at hand, or nothing is read ahead at the moment.
+   */
+  ahead(storeId: StoreId, from: number): Effect.Effect<SharedPage, Failure> | undefined {
+    if (this.#readers > maxAhead || this.#find(storeId, from) !== undefined) return undefined
+    return this.#underWayBefore(storeId, from) === undefined ? Deferred.await(this.#begin(storeId, from)) : undefined
+  }
+
   /** Keeps a page of a store that is being read. */
   keep(storeId: StoreId, page: Page): void {
     const reading = this.#stores.get(storeId)
@@ -145,20 +163,22 @@ export class HistoryPages {
 
   /** The page that begins at a sequence, with all who want the same at the moment. Nobody loses it when another one leaves. */
   #share(storeId: StoreId, from: number): Effect.Effect<FreshPage, Failure> {
-    return Effect.suspend(() => {
-      const underWay = this.#stores.get(storeId)?.underWay
-      const other = underWay?.get(from)
-      if (other !== undefined) return Deferred.await(other)
-      const read = Deferred.makeUnsafe<FreshPage, Failure>()
-      underWay?.set(from, read)
-      this.#fork(
-        Effect.onExit(this.#read(storeId, from), (exit) => {
-          underWay?.delete(from)
-          return Deferred.done(read, exit)
-        })
-      )
-      return Deferred.await(read)
-    })
+    return Effect.suspend(() => Deferred.await(this.#begin(storeId, from)))
+  }
+
+  #begin(storeId: StoreId, from: number): Deferred.Deferred<FreshPage, Failure> {
+    const underWay = this.#stores.get(storeId)?.underWay
+    const other = underWay?.get(from)
+    if (other !== undefined) return other
+    const read = Deferred.makeUnsafe<FreshPage, Failure>()
+    underWay?.set(from, read)
+    this.#fork(
+      Effect.onExit(this.#read(storeId, from), (exit) => {
+        underWay?.delete(from)
+        return Deferred.done(read, exit)
+      })
+    )
+    return read
   }
 
   #read(storeId: StoreId, from: number): Effect.Effect<FreshPage, Failure> {

@@ -94,13 +94,20 @@ const pageThrough = Effect.fnUntraced(function* (
   first: FreshPage | undefined
 ): Effect.fn.Return<number, FeedEnd> {
   let shared: SharedPage | undefined = first
+  let known = 0
   while (true) {
     if (!sink.ready()) yield* sink.drained
     shared ??= yield* pages.read(storeId, cursor.next).pipe(retryOutage("Reading a feed", storeId))
     if (shared.page === undefined) return shared.head
+    known = Math.max(known, shared.head ?? 0)
+    const next = shared.page.last + 1
+    const ahead = next <= known && sink.ready() ? pages.ahead(storeId, next) : undefined
+    // What was asked for goes out first: the storage works while the page is sent.
+    if (ahead !== undefined) yield* Effect.yieldNow
     yield* hand(sink, cursor, shared.page, shared.page.indexOf(cursor.next))
     if (shared.head !== undefined && cursor.next > shared.head) return shared.head
-    shared = undefined
+    // One that fails is read again, and then in earnest.
+    shared = ahead && (yield* Effect.orElseSucceed(ahead, () => undefined))
   }
 })
 

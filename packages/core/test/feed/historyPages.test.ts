@@ -86,6 +86,26 @@ describe("a history that many want at the same time", () => {
     })
   )
 
+  it.effect("is read a page ahead while few read, up to its end", () =>
+    Effect.gen(function* () {
+      const { reads, scene } = yield* makeGated(12)
+      const device = new RecordingSink()
+      const begun: Array<ReadonlyArray<number>> = []
+      const deliver = (page: Page, index: number) => {
+        begun.push([...reads])
+        device.deliver(page, index)
+      }
+      yield* subscribe(scene, { ...device, deliver })
+      yield* settle
+      expect(device.sequences).toEqual(range(1, 12))
+      expect(begun).toEqual([
+        [1, 5],
+        [1, 5, 9],
+        [1, 5, 9]
+      ])
+    })
+  )
+
   it.effect("is read again by one who comes long after", () =>
     Effect.gen(function* () {
       const { rows, scene } = yield* makeGated(8)

@@ -136,9 +136,10 @@ describe("a subscription", () => {
   it.effect("waits for its sink when that fills up while a page is being read", () =>
     Effect.gen(function* () {
       const sink = new RecordingSink()
+      // It is read ahead, before the page that begins at 5 is handed over.
       const scene = yield* makeScene({}, (store) => ({
         read: (storeId, from, limits) =>
-          Effect.tap(store.read(storeId, from, limits), () => Effect.sync(() => from === 5 && sink.fill()))
+          Effect.tap(store.read(storeId, from, limits), () => Effect.sync(() => from === 9 && sink.fill()))
       }))
       yield* scene.append(10)
       yield* subscribe(scene, sink)

@@ -3,10 +3,12 @@ import {
   type CutoffRequest,
   raiseGroups,
   type StorageError,
-  type StoreId
+  type StoreId,
+  type StoreProgress
 } from "@eventlog-server/core/backend"
 import { Effect } from "effect"
-import { sql } from "kysely"
+import { type RawBuilder, sql } from "kysely"
+import { combine } from "../database/combine.ts"
 import { attempt, type Database } from "../database/Database.ts"
 import { createStore } from "../database/stores.ts"
 import type { Connection } from "../database/Target.ts"
@@ -21,16 +23,19 @@ interface Snapshot {
   readonly groups: ReadonlyArray<CompactionGroup>
 }
 
-const readSnapshot = async ({ dialect, tables }: Database, on: Connection, storeId: StoreId): Promise<Snapshot> => {
-  const { rows } = await sql<
-    Pick<StoreRow, "id" | "erased"> & { readonly now: BigInteger } & (
-        | Pick<GroupRow, "events" | "cutoff">
-        | { readonly events: null }
-      )
-  >`
-    select s.id, s.erased, ${dialect.now} as now, g.events, g.cutoff from ${tables.stores} as s
-    left join ${tables.groups} as g on g.store = s.id
-    where s.store_id = ${storeId} order by g.place`.execute(on)
+type SnapshotRow = Pick<StoreRow, "id" | "store_id" | "erased"> & { readonly now: BigInteger } & (
+    | Pick<GroupRow, "events" | "cutoff">
+    | { readonly events: null }
+  )
+
+/** Selects the groups of stores, and what the backend's clock says. */
+const selectSnapshots = ({ dialect, tables }: Database, ofStores: RawBuilder<unknown>) => sql<SnapshotRow>`
+  select s.id, s.store_id, s.erased, ${dialect.now} as now, g.events, g.cutoff from ${tables.stores} as s
+  left join ${tables.groups} as g on g.store = s.id
+  where s.store_id ${ofStores} order by g.place`
+
+/** What rows say of the one store that they are of. */
+const toSnapshot = (rows: ReadonlyArray<SnapshotRow>): Snapshot => {
   const [store] = rows
   return {
     store,
@@ -68,31 +73,55 @@ const raiseLocked = (
 ): Promise<ReadonlyArray<CompactionGroup>> =>
   database.connection.transaction().execute(async (transaction) => {
     await sql`update ${database.tables.stores} set erased = erased where store_id = ${storeId}`.execute(transaction)
-    const { groups, now, store } = await readSnapshot(database, transaction, storeId)
+    const { rows } = await selectSnapshots(database, sql`= ${storeId}`).execute(transaction)
+    const { groups, now, store } = toSnapshot(rows)
     if (store === undefined || store.erased !== 0) return []
     const raised = raiseGroups(groups, requests, now)
     await writeGroups(database, transaction, store.id, groups, raised)
     return raised
   })
 
+const operation = "StoreProgress.raiseCutoffs"
+
+/** Stores that one statement reads the groups of, at most. */
+const maxStores = 100
+
+/** Reads what is known of a store: of all that are asked for at the same time in one statement, as devices come in crowds. */
+const makeRead = (database: Database): ((storeId: StoreId) => Effect.Effect<Snapshot, StorageError>) =>
+  combine<StoreId, Snapshot, StorageError>({
+    alone: (storeId) =>
+      attempt(database, operation, async () => {
+        const { rows } = await database.run(selectSnapshots(database, sql`= ${storeId}`))
+        return toSnapshot(rows)
+      }),
+    together: (storeIds) =>
+      attempt(database, operation, async () => {
+        const different = Array.from(new Set(storeIds))
+        const { rows } = await selectSnapshots(database, sql`in (${sql.join(different)})`).execute(database.connection)
+        const ofStores = Map.groupBy(rows, ({ store_id }) => store_id)
+        return new Map(storeIds.map((storeId, index) => [index, toSnapshot(ofStores.get(storeId) ?? [])]))
+      }),
+    weigh: () => 1,
+    maxWeight: maxStores
+  })
+
 /**
- * `StoreProgress.raiseCutoffs`. Cut-offs move by whole minutes, so most calls find that nothing is to be done: they read,
- * and lock nothing.
+ * Makes `StoreProgress.raiseCutoffs`. Cut-offs move by whole minutes, so most calls find that nothing is to be done: they
+ * read, and lock nothing.
  */
-export const raiseCutoffs = Effect.fnUntraced(function* (
-  database: Database,
-  storeId: StoreId,
-  requests: ReadonlyArray<CutoffRequest>
-): Effect.fn.Return<ReadonlyArray<CompactionGroup>, StorageError> {
-  const run = <A>(call: () => Promise<A>) => attempt(database, "StoreProgress.raiseCutoffs", call)
-  const { groups, now, store } = yield* run(() => readSnapshot(database, database.connection, storeId))
-  if (store !== undefined && store.erased !== 0) return []
-  if (store === undefined) {
-    if (requests.length === 0) return []
-    yield* run(() => createStore(database, storeId))
-  } else {
-    const raised = raiseGroups(groups, requests, now)
-    if (raised.length === groups.length && raised.every((group, index) => group === groups[index])) return groups
-  }
-  return yield* run(() => raiseLocked(database, storeId, requests))
-})
+export const makeRaiseCutoffs = (database: Database): StoreProgress["Service"]["raiseCutoffs"] => {
+  const read = makeRead(database)
+  const run = <A>(call: () => Promise<A>) => attempt(database, operation, call)
+  return Effect.fnUntraced(function* (storeId, requests) {
+    const { groups, now, store } = yield* read(storeId)
+    if (store !== undefined && store.erased !== 0) return []
+    if (store === undefined) {
+      if (requests.length === 0) return []
+      yield* run(() => createStore(database, storeId))
+    } else {
+      const raised = raiseGroups(groups, requests, now)
+      if (raised.length === groups.length && raised.every((group, index) => group === groups[index])) return groups
+    }
+    return yield* run(() => raiseLocked(database, storeId, requests))
+  })
+}
