@@ -102,8 +102,8 @@ const pageThrough = Effect.fnUntraced(function* (
     known = Math.max(known, shared.head ?? 0)
     const next = shared.page.last + 1
     const ahead = next <= known && sink.ready() ? pages.ahead(storeId, next) : undefined
-    // What was asked for goes out first: the storage works while the page is sent.
-    if (ahead !== undefined) yield* Effect.yieldNow
+    // What was asked for goes out first, so that the storage works while the page is sent; but nobody waits for the first.
+    if (ahead !== undefined && shared !== first) yield* Effect.yieldNow
     yield* hand(sink, cursor, shared.page, shared.page.indexOf(cursor.next))
     if (shared.head !== undefined && cursor.next > shared.head) return shared.head
     // One that fails is read again, and then in earnest.
