@@ -36,6 +36,8 @@ export const makeFind = (database: Database): FindKey => {
     )
   const answer = (asked: ReadonlyArray<AskedKey>): void => {
     const publicKeys = Array.from(new Set(asked.map(({ item }) => item)))
+    // Nobody else waits for it, so it takes no fiber of its own.
+    if (asked.length === 1) return asked[0]!.resume(Effect.map(find(publicKeys), ({ rows }) => rows[0]))
     Effect.runForkWith(asked[0]!.context)(find(publicKeys)).addObserver((exit) => {
       const found = Exit.map(exit, ({ rows }) => new Map(rows.map((row) => [row.public_key, row])))
       for (const { item, resume } of asked) resume(Exit.map(found, (rows) => rows.get(item)))

@@ -30,13 +30,13 @@ const toMapping = (row: FoundKey): KeyMapping => ({
 })
 
 /** The mapping of a key that isn't removed. */
-const findMapping = Effect.fnUntraced(function* (
+const findMapping = (
   { find }: Parts,
   publicKey: string
-): Effect.fn.Return<KeyMapping, EventLogServerStoreRegistryError> {
-  const row = yield* find(publicKey)
-  return row === undefined || row.removed !== 0 ? yield* notMapped(publicKey) : toMapping(row)
-})
+): Effect.Effect<KeyMapping, EventLogServerStoreRegistryError> =>
+  Effect.flatMap(find(publicKey), (row) =>
+    row === undefined || row.removed !== 0 ? Effect.fail(notMapped(publicKey)) : Effect.succeed(toMapping(row))
+  )
 
 /** Maps a key that was never mapped, with its signing key. Does nothing to one that was. */
 const insert = (
