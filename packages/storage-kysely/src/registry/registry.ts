@@ -30,10 +30,7 @@ const toMapping = (row: FoundKey): KeyMapping => ({
 })
 
 /** The mapping of a key that isn't removed. */
-const findMapping = (
-  { find }: Parts,
-  publicKey: string
-): Effect.Effect<KeyMapping, EventLogServerStoreRegistryError> =>
+const findMapping = ({ find }: Parts, publicKey: string): Effect.Effect<KeyMapping, EventLogServerStoreRegistryError> =>
   Effect.flatMap(find(publicKey), (row) =>
     row === undefined || row.removed !== 0 ? Effect.fail(notMapped(publicKey)) : Effect.succeed(toMapping(row))
   )
