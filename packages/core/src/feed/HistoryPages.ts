@@ -13,6 +13,9 @@ const maxKeptBytes = 32 * 1024 * 1024
 
 type Fork = (effect: Effect.Effect<unknown, unknown>) => void
 
+/** Pages that are kept for one who reads alone, and won't come back: more would only grow old, and cost the collector. */
+const maxAlone = 2
+
 /** How long a store's pages are kept after the last one read them: those who come back together do so within seconds. */
 const keepFor = "2 seconds"
 
@@ -138,14 +141,20 @@ export class HistoryPages {
   keep(storeId: StoreId, page: Page): void {
     const reading = this.#stores.get(storeId)
     if (reading === undefined || this.#kept.has(page)) return
+    const [first] = reading.pages
+    if (first !== undefined && reading.readers < 2 && reading.pages.size >= maxAlone) this.#letGo(first, reading)
     reading.pages.add(page)
     this.#kept.set(page, reading)
     this.#bytes += costOf(page)
     for (const [oldest, of] of this.#kept) {
       if (this.#bytes <= maxKeptBytes) return
-      of.pages.delete(oldest)
-      this.#drop(oldest)
+      this.#letGo(oldest, of)
     }
+  }
+
+  #letGo(page: Page, reading: Reading): void {
+    reading.pages.delete(page)
+    this.#drop(page)
   }
 
   #find(storeId: StoreId, from: number): Page | undefined {

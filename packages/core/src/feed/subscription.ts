@@ -86,6 +86,10 @@ const hand = (sink: Sink, cursor: { next: number }, page: Page, index: number): 
     )
   )
 
+/** Waits until what was asked for has gone out, so that the storage works while a page is sent; or is there already. */
+const sentOut = (ahead: Effect.Effect<unknown, unknown> | undefined): Effect.Effect<unknown> =>
+  ahead === undefined ? Effect.void : Effect.raceFirst(Effect.exit(ahead), Effect.yieldNow)
+
 /** Delivers pages until the cursor is past the head, and answers that head. */
 const pageThrough = Effect.fnUntraced(function* (
   { pages, storeId }: Source,
@@ -102,8 +106,8 @@ const pageThrough = Effect.fnUntraced(function* (
     known = Math.max(known, shared.head ?? 0)
     const next = shared.page.last + 1
     const ahead = next <= known && sink.ready() ? pages.ahead(storeId, next) : undefined
-    // What was asked for goes out first, so that the storage works while the page is sent; but nobody waits for the first.
-    if (ahead !== undefined && shared !== first) yield* Effect.yieldNow
+    // Nobody waits for the first.
+    if (shared !== first) yield* sentOut(ahead)
     yield* hand(sink, cursor, shared.page, shared.page.indexOf(cursor.next))
     if (shared.head !== undefined && cursor.next > shared.head) return shared.head
     // One that fails is read again, and then in earnest.
