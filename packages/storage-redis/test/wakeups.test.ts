@@ -18,15 +18,18 @@ describeUnless(redisMissing())("a node on Redis", () => {
     const listener = Effect.runFork(
       Stream.runForEach(nodes[0]!.feeds.wakeups(storeId), (wakeup) => Effect.sync(() => heard.push(wakeup)))
     )
-    await expect.poll(() => heard).toEqual([{}])
-
-    const heads = Array.from({ length: 40 }, (_, index) => index + 1)
-    for (const head of heads) {
+    await expect.poll(() => heard[0]).toEqual({})
+    const append = async (head: number) => {
       // The message of each commit is published before that of the next.
       await Effect.runPromise(nodes[head % 2]!.feeds.append(storeId, makeRecords(1)))
       await expect.poll(() => heard.at(-1), { interval: 5 }).toEqual({ head })
     }
-    expect(heard).toEqual([{}, ...heads.map((head) => ({ head }))])
+    // Who hears of the other node listens. It is woken once more when it begins to, which may have been late.
+    await append(1)
+    heard.length = 0
+    const heads = Array.from({ length: 40 }, (_, index) => index + 2)
+    for (const head of heads) await append(head)
+    expect(heard).toEqual(heads.map((head) => ({ head })))
 
     await Effect.runPromise(Fiber.interrupt(listener))
     await Promise.all(nodes.map((node) => node.close()))

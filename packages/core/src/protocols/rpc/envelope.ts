@@ -69,7 +69,7 @@ export const makeEnvelopeReader = (encode: Encode, limits: Pick<Limits, "maxName
     (message) => {
       const reader = new ByteReader(message)
       if (!equalBytes(reader.view(headBytes), head)) throw new MalformedBytes("Another layout")
-      const read = readMessage(reader, tags.get(reader.byte()), maxNameBytes)
+      const read = readMessage(reader, tags.get(reader.unsigned()), maxNameBytes)
       if (read._tag !== "FromServer" && reader.remaining > 0) throw new MalformedBytes("Bytes after the message")
       return read
     }
@@ -125,9 +125,12 @@ const readRequest = (reader: ByteReader, maxNameBytes: number): RequestMessage =
 const readId = (reader: ByteReader, maxNameBytes: number): Id => {
   const length = reader.unsigned()
   if (length === 0) throw new MalformedBytes("No id")
-  const member = reader.byte()
-  if (member === textId) return reader.text(length - 1, maxNameBytes)
-  if (member === numberId) return readNumber(reader.view(length - 1))
+  const end = reader.endOf(length)
+  const member = reader.unsigned()
+  const rest = end - reader.position
+  if (rest < 0) throw new MalformedBytes("Cut off")
+  if (member === textId) return reader.text(rest, maxNameBytes)
+  if (member === numberId) return readNumber(reader.view(rest))
   throw new MalformedBytes("No known kind of id")
 }
 

@@ -65,9 +65,12 @@ const byReader = (body: Uint8Array) => {
   }
 }
 
+/** The bits for optional fields, behind the number that says which message it is. */
+const bitsOf = (body: Uint8Array): number => body[body.findIndex((byte, at) => at >= 9 && byte < 0x80) + 1]!
+
 /** Whether a message has long names, or bits for optional fields that there are not. */
 const isBeyondBounds = ({ id, requestId, tag }: Record<string, unknown>, body: Uint8Array) =>
-  ![id, requestId, tag].every(isShort) || (tag !== undefined && body[10]! > 31)
+  ![id, requestId, tag].every(isShort) || (tag !== undefined && bitsOf(body) > 31)
 
 const bodyOf = (message: object) => splitFrame(encode(message))[0]!
 const aRequest = { _tag: "Request", id: 1, tag: "EventLog.Hello", payload: new Uint8Array(3), headers: [] }
@@ -93,6 +96,17 @@ describe("the messages of effect's RPC", () => {
       }),
       runs(3_000)
     )
+  })
+
+  it("may have numbers that are written longer than they need to be", () => {
+    const body = bodyOf({ _tag: "Ack", requestId: "an id" })
+    const longer = (at: number) => [...body.subarray(0, at), body[at]! + 0x80, 0, ...body.subarray(at + 1)]
+    const kindOfMessage = Uint8Array.from(longer(9))
+    const kindOfId = Uint8Array.from(longer(11)).with(10, body[10]! + 1)
+    for (const bytes of [kindOfMessage, kindOfId]) {
+      expect(byEffect(bytes)).toEqual({ _tag: "Ack", requestId: "an id" })
+      expect(byReader(bytes)).toEqual(byEffect(bytes))
+    }
   })
 
   it("are refused where they are cut off, or longer", () => {
