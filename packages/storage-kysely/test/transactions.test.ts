@@ -178,7 +178,8 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         await write("one", "bad", "two")
         await processed(3)
         expect(await textsIn(database.db)).toEqual(["one", "two"])
-        expect(onHandlerFailure).toHaveBeenCalledTimes(1)
+        // It is told once what the handler did is settled, which others may know before.
+        await expect.poll(() => onHandlerFailure.mock.calls.length).toBe(1)
       })
 
       it("run again, all of the transaction, when they met others", async () => {
