@@ -22,8 +22,9 @@ export const logout = async (): Promise<void> => {
   await fetch("/logout", { method: "POST" })
 }
 
-/** Whether the server says that somebody else, or nobody, is logged in. A server out of reach says nothing. */
+/** Whether the server says that somebody else, or nobody, is logged in. A server that is out of reach, or ends, says nothing. */
 export const sessionEnded = async (user: string): Promise<boolean> => {
   const response = await fetch("/me").catch(() => undefined)
-  return response !== undefined && (await response.json()).user !== user
+  if (response === undefined || response.status >= 500) return false
+  return (await response.json()).user !== user
 }
