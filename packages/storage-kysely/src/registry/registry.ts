@@ -93,7 +93,7 @@ const bind = Effect.fnUntraced(function* (
   yield* run(database, "bind", () => update.execute(database.connection))
   const { signingPublicKey: bound } = yield* findMapping(parts, publicKey)
   // Cleared by hand in between: nothing is bound, so the key is as good as not mapped.
-  return bound ?? (yield* notMapped(publicKey))
+  return bound === undefined ? yield* notMapped(publicKey) : bound
 })
 
 const remove = (
