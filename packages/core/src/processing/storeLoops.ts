@@ -281,8 +281,8 @@ class StoreLoop {
         Effect.as(Queue.peek(this.#words), "Holding" as const),
         Effect.as(Effect.sleep(this.#environment.options.linger), undefined)
       )
-      if (word !== undefined) return word
-      return yield* Effect.as(this.#save(tenure), "Leaving" as const)
+      if (word === undefined) yield* this.#save(tenure)
+      return word ?? "Leaving"
     })
   }
 
