@@ -106,6 +106,24 @@ describe("a history that many want at the same time", () => {
     })
   )
 
+  it.effect("is let go of behind one who reads it alone, but for the last two pages", () =>
+    Effect.gen(function* () {
+      const { reads, scene } = yield* makeGated(40)
+      yield* subscribe(scene, new RecordingSink())
+      yield* settle
+      reads.length = 0
+      const device = new RecordingSink()
+      yield* subscribe(scene, device, 33)
+      yield* settle
+      expect(device.sequences).toEqual(range(33, 40))
+      // Only where the feed ends is looked at again.
+      expect(new Set(reads)).toEqual(new Set([41]))
+      yield* subscribe(scene, new RecordingSink(), 29)
+      yield* settle
+      expect(reads).toContain(29)
+    })
+  )
+
   it.effect("is read again by one who comes long after", () =>
     Effect.gen(function* () {
       const { rows, scene } = yield* makeGated(8)
