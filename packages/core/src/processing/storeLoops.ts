@@ -201,7 +201,7 @@ class StoreLoop {
       cursor: this.#environment.cursors.cursorOf({ storeId, lease, remoteId, onTrouble }),
       feeds,
       remoteId,
-      ids: new PassedIds(feeds, storeId),
+      ids: new PassedIds(feeds, storeId, lease.cursor),
       timedOut: new Map()
     }
   }
