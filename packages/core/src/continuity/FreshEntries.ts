@@ -1,4 +1,4 @@
-import { EventJournal } from "effect/eventlog"
+import { copyEntries } from "../backend/copyEntries.ts"
 import type { Appended, FeedEntry, FeedPage, FeedRecord, PageLimits } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { entryBytes } from "../wire/fields.ts"
@@ -17,19 +17,6 @@ interface Window {
 }
 
 const costOf = ({ entry }: FeedEntry): number => entryCost + entryBytes(entry)
-
-/** An entry with bytes of its own. */
-export const copyOf = ({ author, entry, remoteSequence, transportOnly }: FeedEntry): FeedEntry => ({
-  author,
-  remoteSequence,
-  transportOnly,
-  entry: new EventJournal.Entry({
-    id: entry.id.slice() as EventJournal.EntryId,
-    event: entry.event,
-    primaryKey: entry.primaryKey,
-    payload: entry.payload.slice()
-  })
-})
 
 /** Drops a quarter at once: what stays is moved, and would be with each append. */
 const dropOldest = (window: Window): void => {
@@ -54,8 +41,8 @@ export class FreshEntries {
 
   /** Records were committed. */
   add(storeId: StoreId, records: ReadonlyArray<FeedRecord>, slots: ReadonlyArray<Appended>): void {
-    const fresh = slots.flatMap(({ isNew, sequence }, place) =>
-      isNew ? [copyOf({ ...records[place]!, remoteSequence: sequence })] : []
+    const fresh = copyEntries(
+      slots.flatMap(({ isNew, sequence }, place) => (isNew ? [{ ...records[place]!, remoteSequence: sequence }] : []))
     )
     const [first] = fresh
     if (first === undefined) return

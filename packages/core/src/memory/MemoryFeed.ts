@@ -1,4 +1,5 @@
 import { EventJournal } from "effect/eventlog"
+import { copyEntries } from "../backend/copyEntries.ts"
 import type {
   Appended,
   FeedEntry,
@@ -46,7 +47,7 @@ export class MemoryFeed {
       fresh.push({ ...record, remoteSequence })
       return { sequence: remoteSequence, isNew: true }
     })
-    for (const entry of copiesOf(fresh)) {
+    for (const entry of copyEntries(fresh)) {
       this.#entries.push(entry)
       this.#sizes.push(entryBytes(entry.entry))
       this.buckets.add(entry)
@@ -73,31 +74,6 @@ export class MemoryFeed {
       if (found.length > 0 && bytes > limits.maxBytes) break
       found.push(this.#entries[index]!)
     }
-    return { entries: borrows ? found : copiesOf(found), head: this.end }
+    return { entries: borrows ? found : copyEntries(found), head: this.end }
   }
-}
-
-/** Entries whose bytes nobody else holds. All of them share an allocation, which costs more than the copying. */
-export const copiesOf = (entries: ReadonlyArray<FeedEntry>): Array<FeedEntry> => {
-  if (entries.length === 0) return []
-  const size = entries.reduce((sum, { entry }) => sum + entry.id.byteLength + entry.payload.byteLength, 0)
-  const bytes = new Uint8Array(size)
-  let end = 0
-  const copy = (part: Uint8Array): Uint8Array => {
-    const start = end
-    end += part.byteLength
-    bytes.set(part, start)
-    return bytes.subarray(start, end)
-  }
-  return entries.map(({ author, entry: { event, id, payload, primaryKey }, remoteSequence, transportOnly }) => ({
-    remoteSequence,
-    author,
-    transportOnly,
-    entry: new EventJournal.Entry({
-      id: copy(id) as EventJournal.EntryId,
-      event,
-      primaryKey,
-      payload: copy(payload) as Uint8Array<ArrayBuffer>
-    })
-  }))
 }

@@ -1,8 +1,8 @@
 import { Effect, Stream } from "effect"
+import { copyEntries } from "../backend/copyEntries.ts"
 import type { FeedStore, KnownEntry } from "../backend/FeedStore.ts"
 import { FeedLostError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import { copiesOf } from "./MemoryFeed.ts"
 import { ensureFeed, type FeedState, holds } from "./MemoryState.ts"
 import { findSurvivors } from "./survivors.ts"
 
@@ -43,7 +43,7 @@ export const makeFeedStore = (state: FeedState): FeedStore["Service"] => ({
   bucket: (storeId, ranges, selection) =>
     Effect.sync(() => {
       const feed = state.feeds.get(storeId)
-      return feed === undefined ? ranges.map(() => []) : feed.buckets.selectAll(ranges, selection).map(copiesOf)
+      return feed === undefined ? ranges.map(() => []) : feed.buckets.selectAll(ranges, selection).map(copyEntries)
     }),
   bucketBounds: (storeId, ranges) =>
     Effect.sync(() => {

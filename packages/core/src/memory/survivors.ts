@@ -1,8 +1,9 @@
 import { Stream } from "effect"
+import { copyEntries } from "../backend/copyEntries.ts"
 import type { PageLimits, SurvivingEvents, Survivor, Survivors, SurvivorsRequest } from "../backend/FeedStore.ts"
 import { entryBytes } from "../wire/fields.ts"
 import type { BucketIndex } from "./BucketIndex.ts"
-import { copiesOf, type MemoryFeed } from "./MemoryFeed.ts"
+import type { MemoryFeed } from "./MemoryFeed.ts"
 
 /** The last sequence of each primary key, of all events together. */
 const lastsOf = (found: ReadonlyArray<Survivor>): ReadonlyMap<string, number> => {
@@ -18,7 +19,7 @@ const inOrder = (a: Survivor, b: Survivor): number => a.last - b.last || a.entry
 
 /** Entries that the caller owns. */
 const handOut = (page: ReadonlyArray<Survivor>): ReadonlyArray<Survivor> =>
-  copiesOf(page.map(({ entry }) => entry)).map((entry, index) => ({ entry, last: page[index]!.last }))
+  copyEntries(page.map(({ entry }) => entry)).map((entry, index) => ({ entry, last: page[index]!.last }))
 
 /** The survivors of a group up to a sequence. */
 const survivorsOf = (

@@ -17,8 +17,8 @@ export interface ProcessingOptions {
   readonly maxStores?: number | undefined
   /**
    * How long a store's lease is kept after its last entry, when this node wrote to the store: the next entry then needs
-   * none, which spares a database five statements. While it is kept it has to be renewed, by databases and Redis after 10
-   * seconds for the first time: stores that come to rest sooner cost nothing for it. @default 8 seconds
+   * none. While it is kept it is renewed, by databases and Redis every 10 seconds, with all others in one statement: that
+   * costs less than to take it and to give it back for each entry, up to this time between two. @default 20 seconds
    */
   readonly linger?: Duration.Input | undefined
   /** How often a lease that another node holds is asked for: at first, and at last. @default 50 ms to 2 seconds */
@@ -101,7 +101,7 @@ export const resolveProcessingOptions = (
     handlerTimeout: millis(options.handlerTimeout, 30_000),
     sweepInterval: millis(options.sweepInterval, 30_000),
     maxStores: options.maxStores ?? 64,
-    linger: millis(options.linger, 8_000),
+    linger: millis(options.linger, 20_000),
     leaseRetry: retryMillis(options.leaseRetry, 50, 2_000),
     outageRetry: retryMillis(options.outageRetry, 100, 10_000),
     shutdownTimeout: millis(options.shutdownTimeout, 5_000),

@@ -1,11 +1,11 @@
 import { Cause, Effect, Exit, Fiber, Metric, Option, Queue, Scope, Stream } from "effect"
+import { copyEntries } from "../backend/copyEntries.ts"
 import type { FeedStore } from "../backend/FeedStore.ts"
 import type { FeedLostError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { Lease, LeaseLostError, StoreProgress } from "../backend/StoreProgress.ts"
 import { runDetached } from "../containment/runDetached.ts"
 import type { View } from "../continuity/continuity.ts"
-import { copyOf } from "../continuity/FreshEntries.ts"
 import { PassedIds } from "./conflicts.ts"
 import type { CursorSaver } from "./cursorSaver.ts"
 import { processingStores } from "./metrics.ts"
@@ -260,7 +260,7 @@ class StoreLoop {
     const fresh = view.fresh(this.#storeId, from, pageLimits)
     if (fresh !== undefined) {
       // Handlers may do with entries what they like, and others hold these.
-      const page = new PageRun(holding, fresh.entries.map(copyOf))
+      const page = new PageRun(holding, copyEntries(fresh.entries))
       return Effect.succeed({ page, head: fresh.head, isFresh: true })
     }
     const read = holding.feeds.read(this.#storeId, from, pageLimits)

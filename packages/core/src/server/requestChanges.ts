@@ -1,7 +1,7 @@
 import { Deferred, Effect, Exit, FiberSet, Latch, Queue, type Scope } from "effect"
 import { EventJournal, EventLogRemote } from "effect/eventlog"
+import { copyEntries } from "../backend/copyEntries.ts"
 import type { Connections } from "../connection/connections.ts"
-import { copyOf } from "../continuity/FreshEntries.ts"
 import type { Page } from "../feed/page.ts"
 import type { Sink } from "../feed/sink.ts"
 import type { DomainError } from "../wire/errors.ts"
@@ -18,11 +18,9 @@ const makeQueueSink = (queue: Changes): { readonly sink: Sink; readonly pump: Ef
   const room = Latch.makeUnsafe(true)
   const sink: Sink = {
     deliver: (page: Page, from: number) => {
-      const entries = page.entries
-        .slice(from)
-        .map(
-          (entry) => new EventJournal.RemoteEntry({ entry: copyOf(entry).entry, remoteSequence: entry.remoteSequence })
-        )
+      const entries = copyEntries(page.entries.slice(from)).map(
+        ({ entry, remoteSequence }) => new EventJournal.RemoteEntry({ entry, remoteSequence })
+      )
       waiting = Queue.offerAllUnsafe(queue, entries)
       if (waiting.length === 0) return
       room.closeUnsafe()
