@@ -103,6 +103,11 @@ export class Connection implements TransportListener {
     return this.#begun?.peer.grants
   }
 
+  /** Whether nothing that came of the peer is being worked on. */
+  get isIdle(): boolean {
+    return !this.#isWorking && this.account.unanswered === 0
+  }
+
   get subscriptionCount(): number {
     return this.#subscriptions.size
   }
@@ -355,7 +360,7 @@ export class Connection implements TransportListener {
 
   get #flushed(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const isFlushed = !this.#isWorking && this.account.unanswered === 0 && this.#outflow.isFlushed
+      const isFlushed = this.isIdle && this.#outflow.isFlushed
       return this.#isEnded || isFlushed ? Effect.void : Effect.andThen(Effect.sleep(flushPollMillis), this.#flushed)
     })
   }

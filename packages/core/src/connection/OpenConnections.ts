@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { Limits } from "../wire/limits.ts"
 import type { Connection } from "./Connection.ts"
+import { Door } from "./Door.ts"
 
 /** The sockets of this process, by what is to be done about them. A closed one counts until it is gone. */
 export class OpenConnections {
@@ -12,10 +13,17 @@ export class OpenConnections {
   /** Those that have proved no key, the oldest first. */
   readonly #unproved = new Set<Connection>()
   readonly #byAddress = new Map<string, number>()
+  /** Where those wait that are to be opened. */
+  readonly door: Door
   #whenEmpty: Array<() => void> = []
+  /** Whether nobody is to be let in any more, and so nobody is to wait for it. */
+  isClosed = false
 
   constructor(limits: Limits) {
     this.#limits = limits
+    this.door = new Door(() =>
+      this.isClosed ? Number.POSITIVE_INFINITY : limits.maxUnprovedConnections - this.#unproved.size
+    )
   }
 
   get size(): number {
@@ -23,7 +31,7 @@ export class OpenConnections {
   }
 
   get isFull(): boolean {
-    return this.size >= this.#limits.maxConnections
+    return this.size + this.door.size >= this.#limits.maxConnections
   }
 
   isFullFor(address: string | undefined): boolean {
@@ -34,29 +42,33 @@ export class OpenConnections {
     this.live.add(connection)
     this.#count(connection, 1)
     if (!connection.account.isTrusted) this.#unproved.add(connection)
+    this.door.arrived()
   }
 
   trust(connection: Connection, isTrusted: boolean): void {
-    if (isTrusted) this.#unproved.delete(connection)
+    if (isTrusted) this.#forget(connection)
     else if (this.live.has(connection)) this.#unproved.add(connection)
   }
 
   /** It is closed, and its socket is still there. */
   end(connection: Connection): void {
-    this.#unproved.delete(connection)
+    this.#forget(connection)
     if (this.live.delete(connection)) this.#closing.add(connection)
   }
 
   /** Its socket is gone. */
   leave(connection: Connection): void {
     this.live.delete(connection)
-    this.#unproved.delete(connection)
+    this.#forget(connection)
     if (!this.#closing.delete(connection)) return
     this.#count(connection, -1)
     if (this.size === 0) for (const resume of this.#whenEmpty.splice(0)) resume()
   }
 
-  /** Closes the oldest of those that have proved no key while there are too many: a device would have proved its own. */
+  /**
+   * Closes the oldest of those that have proved no key while there are too many: a device would have proved its own. Nobody is
+   * there for whom that is needed but who was opened without passing the door.
+   */
   makeRoom(): void {
     for (const connection of this.#unproved) {
       if (this.#unproved.size <= this.#limits.maxUnprovedConnections) return
@@ -70,6 +82,21 @@ export class OpenConnections {
       if (connection.openedAt > openedAt) continue
       connection.close(1008, "No key was proved in time")
     }
+  }
+
+  /**
+   * Lets in who waits at the door, and makes room for them: those that were opened up to `openedAt` and owe a proof that they
+   * did not begin with are closed, one for each that waits.
+   */
+  letIn(openedAt: number): void {
+    let wanted = this.door.size
+    for (const connection of this.#unproved) {
+      if (wanted === 0 || connection.openedAt > openedAt) break
+      if (!connection.isIdle) continue
+      wanted--
+      connection.close(1013, "No key was proved while others wait")
+    }
+    this.door.expectNobody()
   }
 
   /** Ends the sockets that were closed up to `endedAt`. */
@@ -86,6 +113,11 @@ export class OpenConnections {
       if (this.size === 0) return resume(Effect.void)
       this.#whenEmpty.push(() => resume(Effect.void))
     })
+  }
+
+  /** It has proved a key, or never will. */
+  #forget(connection: Connection): void {
+    if (this.#unproved.delete(connection)) this.door.open()
   }
 
   #count({ details: { remoteAddress } }: Connection, change: 1 | -1): void {

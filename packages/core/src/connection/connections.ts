@@ -59,6 +59,8 @@ export class Connections extends Context.Service<
   {
     /** Why a connection may not be opened now, to be asked before its upgrade. */
     readonly refusal: (info: ConnectionInfo) => RefusalStatus | undefined
+    /** The same, when there is a place for one more that has proved no key yet. */
+    readonly admission: (info: ConnectionInfo) => Effect.Effect<RefusalStatus | undefined>
     /** Opens a connection, at once: frames that come before it is greeted wait. */
     readonly connect: (transport: Transport, info: ConnectionInfo, protocol: ProtocolName) => TransportListener
     /** What a reader may do that has no connection; it is to be ended when it leaves. */
@@ -93,6 +95,9 @@ const rejectedByCode = Object.fromEntries(
  * closed all at once.
  */
 const lookMillis = 100
+
+/** How long a connection may take to begin its proof while others wait to be opened. */
+const patienceMillis = 2_000
 
 const restarting = "The server restarts"
 
@@ -170,6 +175,12 @@ export const layerConnections = (
         return open.isFullFor(remoteAddress) ? 429 : undefined
       }
 
+      const admission = (info: ConnectionInfo) =>
+        Effect.suspend(() => {
+          const status = refusal(info)
+          return status === undefined ? Effect.map(open.door.passed, () => refusal(info)) : Effect.succeed(status)
+        })
+
       const connect = (transport: Transport, info: ConnectionInfo, name: ProtocolName): TransportListener => {
         const details = { ...info, id: String(nextId++) }
         const connection = new Connection(transport, details, protocols[name], services)
@@ -237,6 +248,8 @@ export const layerConnections = (
 
       const drain = Effect.gen(function* () {
         isClosing = true
+        open.isClosed = true
+        open.door.open()
         const connections = [...open.live]
         lost = Math.max(lost, connections.length)
         yield* Effect.forEach(
@@ -252,6 +265,7 @@ export const layerConnections = (
       const lookAfter = Effect.sync(() => {
         const at = now()
         open.giveUpUnproved(at - Duration.toMillis(options.proofTimeout))
+        open.letIn(at - patienceMillis)
         open.terminate(at - Duration.toMillis(options.closeTimeout))
         budget.relieve()
       })
@@ -287,6 +301,7 @@ export const layerConnections = (
 
       return Connections.of({
         refusal,
+        admission,
         connect,
         join,
         disconnect,

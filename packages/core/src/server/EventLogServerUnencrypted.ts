@@ -74,9 +74,10 @@ export class EventLogServerUnencrypted extends Context.Service<
     readonly limits: Limits
     /** The protocols that it is to be served with, and where; see `Mountable.endpoints`. */
     readonly endpoints: ReadonlyArray<Endpoint>
-    /** Why a connection may not be opened now, but for the app's own rule. */
-    readonly refusal: (info: ConnectionInfo) => RefusalStatus | undefined
-    /** Why a connection may not be opened, to be asked before its upgrade; the app's own rule is asked too. */
+    /**
+     * Why a connection may not be opened, to be asked before its upgrade; the app's own rule is asked too. It waits while more
+     * connections than `maxUnprovedConnections` would have proved no key.
+     */
     readonly admit: (info: ConnectionInfo) => Effect.Effect<RefusalStatus | undefined>
     /**
      * Opens a connection, at once: frames that come before it is greeted wait.
@@ -175,11 +176,13 @@ const make = (options: ResolvedOptions) =>
     return EventLogServerUnencrypted.of({
       limits,
       endpoints: options.endpoints,
-      refusal: connections.refusal,
       admit: (info) =>
         Effect.suspend(() => {
           const status = connections.refusal(info)
-          return status === undefined ? askRule(info, options.admit, options.authTimeout) : Effect.succeed(status)
+          if (status !== undefined) return Effect.succeed(status)
+          return Effect.flatMap(askRule(info, options.admit, options.authTimeout), (refused) =>
+            refused === undefined ? connections.admission(info) : Effect.succeed(refused)
+          )
         }),
       connect: (transport, info, protocol = "eventlog") => connections.connect(transport, info, protocol),
       ingestClient: ingestClient(access, ingest, limits),

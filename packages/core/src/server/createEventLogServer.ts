@@ -165,8 +165,10 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
   }
   /** A server that isn't ready yet lets connections wait, but not those that the app would refuse. */
   const admit = async (info: ConnectionInfo): Promise<RefusalStatus | undefined> => {
-    const status = closed === undefined ? mount.refusal(info) : 503
-    return status !== undefined || rule === undefined ? status : Effect.runPromise(askRule(info, rule, authTimeout))
+    const status = closed === undefined ? mount.refusal() : 503
+    if (status !== undefined) return status
+    if (mount.isReady()) return runtime.runPromise(EventLogServerUnencrypted.use((server) => server.admit(info)))
+    return Effect.runPromise(askRule(info, rule, authTimeout))
   }
   const close = async (): Promise<void> => {
     mount.close()

@@ -99,8 +99,8 @@ class EarlyConnection implements TransportListener {
 /** Connections from the first moment on: before the server is ready, while it runs, and when there is none any more. */
 export interface Mount {
   readonly connect: Connect
-  /** Why a connection may not be opened now, but for the app's own rule. */
-  readonly refusal: (info: ConnectionInfo) => RefusalStatus | undefined
+  /** Why no connection may be opened any more. A server says itself whom it doesn't let in, when it is ready. */
+  readonly refusal: () => RefusalStatus | undefined
   readonly isReady: () => boolean
   /** Refuses those that wait for the server, and those to come if it never was ready. */
   readonly close: () => void
@@ -113,15 +113,9 @@ interface Refusal {
 
 const unavailable: Refusal = { code: 1013, reason: "The storage is unavailable" }
 
-/** What there is of a server once it is ready. */
-interface Started {
-  readonly connect: Connect
-  readonly refusal: Mount["refusal"]
-}
-
 /** Accepts connections before the server is there. */
-export const mountWhenReady = (limits: Limits, server: Promise<Started>): Mount => {
-  let ready: Started | undefined
+export const mountWhenReady = (limits: Limits, server: Promise<{ readonly connect: Connect }>): Mount => {
+  let ready: { readonly connect: Connect } | undefined
   let refusal: Refusal | undefined
   const early = new Set<EarlyConnection>()
 
@@ -149,7 +143,7 @@ export const mountWhenReady = (limits: Limits, server: Promise<Started>): Mount 
       else early.add(connection)
       return connection
     },
-    refusal: (info) => (refusal === undefined ? ready?.refusal(info) : 503),
+    refusal: () => (refusal === undefined ? undefined : 503),
     isReady: () => ready !== undefined,
     close: () => refuse({ code: 1012, reason: "The server restarts" })
   }

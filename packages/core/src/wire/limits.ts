@@ -43,8 +43,9 @@ export interface Limits {
   /** Frames that a connection may have unhandled before it proved a key. @default 8 */
   readonly maxUnprovedFrames: number
   /**
-   * Connections of this process that have proved no key. For one more the oldest of them is closed with 1013: a device
-   * proves its key in no time, so whoever waits is no device. @default 1_000
+   * Connections of this process that have proved no key. One more waits before its upgrade, until one of them proved its
+   * key or left; who begins no proof for two seconds while others wait is closed with 1013. What is opened without the
+   * adapter's `admit` closes the oldest of them. @default 1_000
    */
   readonly maxUnprovedConnections: number
   /** Bytes queued to one peer above which its subscriptions leave the live tail until it drained. @default 1 MiB */
