@@ -25,6 +25,7 @@ export {
   createEventLogServer,
   type EventLogServer
 } from "./server/createEventLogServer.ts"
+export { effectCompaction } from "./server/effectCompaction.ts"
 export { groupCompaction } from "./server/groupCompaction.ts"
 export { InsideTransactionError } from "./server/insideTransaction.ts"
 export type { ServerOptions } from "./server/options.ts"
