@@ -7,7 +7,12 @@ import type { Contain } from "../backend/StoreProgress.ts"
 import type { LogQuota } from "../containment/logQuota.ts"
 import { isThenable, LazySignal, runReturned, settlementOf } from "../containment/plainFunction.ts"
 import { withSpan } from "../tracing/withSpan.ts"
-import { type FailureReports, HandlerTimeoutError, UndecodablePayloadError } from "./failures.ts"
+import {
+  type FailureReports,
+  HandlerTimeoutError,
+  type TooManyConflictsError,
+  UndecodablePayloadError
+} from "./failures.ts"
 import type { Ended, HandlerTime } from "./handlerTime.ts"
 import { handlerDuration } from "./metrics.ts"
 
@@ -92,6 +97,8 @@ export interface Handlers {
     conflicts: ReadonlyArray<EventJournal.Entry>,
     call: HandlerCall<E>
   ) => Run | Effect.Effect<Run, E>
+  /** The run of an entry whose handler can't be run. */
+  readonly refuse: (entry: FeedEntry, error: TooManyConflictsError, call: HandlerCall<unknown>) => Run
 }
 
 /** An entry that no handler has to see, or one whose handler has nothing to be told of. */
@@ -346,6 +353,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
 
   return {
     has: (event) => registry.handlers.has(event),
+    refuse: (feedEntry, error, call) => failed(feedEntry, Cause.fail(error), call),
     run: (feedEntry, conflicts, call) => {
       const handler = registry.handlers.get(feedEntry.entry.event)
       if (handler === undefined) return passed
