@@ -2,6 +2,7 @@ import type { SchemaAST } from "effect"
 import {
   type Choice,
   type Declared,
+  encodedOf,
   type Field,
   type Leaf,
   type List,

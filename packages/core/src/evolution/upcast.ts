@@ -5,7 +5,7 @@ interface Told<Payload> {
 }
 
 /** What a handler of the old payload is told, by what that of the new one is. */
-export type UpcastInput<Input extends Told<never>, Old> = Omit<Input, "payload" | "conflicts"> & {
+export type UpcastInput<Input extends Told<unknown>, Old> = Omit<Input, "payload" | "conflicts"> & {
   readonly payload: Old
   readonly conflicts: ReadonlyArray<Omit<Input["conflicts"][number], "payload"> & { readonly payload: Old }>
 }
@@ -22,7 +22,7 @@ export type UpcastInput<Input extends Told<never>, Old> = Omit<Input, "payload" 
  * ```
  */
 export const upcast =
-  <Input extends Told<never>, Old, Returned>(
+  <Input extends Told<unknown>, Old, Returned>(
     handler: (input: Input) => Returned,
     change: (payload: Old) => Input["payload"]
   ): ((input: UpcastInput<Input, Old>) => Returned) =>

@@ -130,7 +130,7 @@ describe("what is allowed", () => {
 
   it("a new event, and a new field of a row", () => {
     const rowOf = <Fields extends Schema.Struct.Fields>(fields: Fields) => {
-      const schema = Schema.Struct({ ...id, ...fields }) as Schema.Struct<typeof id>
+      const schema = Schema.Struct({ ...id, ...fields }) as unknown as Schema.Struct<typeof id>
       return EventLog.schema(EventGroup.empty.add(EventRow.make("row", { key: "id", schema })))
     }
     const note = Schema.NullOr(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
