@@ -59,6 +59,11 @@ const nameOf = (shape: Shape): string => {
   }
 }
 
+/** Whether keys that are no fields are read as such, where some may be written, and fields as none of them. */
+const hasSameKeys = (writer: Struct, reader: Struct): boolean =>
+  writer.rest.length === reader.rest.length ||
+  (writer.rest.length === 0 && Array.from(writer.fields.keys()).every((id) => reader.fields.has(id)))
+
 /** Compares what one version writes with what another reads. */
 export class Comparison {
   readonly flaws: Array<Flaw> = []
@@ -129,7 +134,7 @@ export class Comparison {
 
   #structs(writer: Struct, reader: Struct, path: string): void {
     this.#checks(writer.checks, reader.checks, path)
-    if (writer.rest.length !== reader.rest.length) return this.#otherType(writer, reader, `${path}[key]`)
+    if (!hasSameKeys(writer, reader)) return this.#add(path, "OtherType", "other keys than fields are not the same")
     for (const [index, type] of writer.rest.entries()) this.compare(type, reader.rest[index]!, `${path}[key]`)
     for (const [id, field] of reader.fields) {
       const at = path === "" ? field.name : `${path}.${field.name}`

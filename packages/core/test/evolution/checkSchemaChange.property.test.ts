@@ -176,6 +176,9 @@ const changedType = (type: Type): fc.Arbitrary<Type> => {
         ...others,
         changedMembers(type.members).map((members) => ({ ...type, members }))
       )
+    case "number":
+    case "integer":
+      return fc.oneof(...others, fc.constant<Type>({ is: type.is === "number" ? "integer" : "number" }))
     default:
       return fc.oneof(...others, fc.constant(nullable(type)))
   }
@@ -218,9 +221,8 @@ const expected = (value: unknown, writer: Type, reader: Type): unknown => {
   if (writer.is === "record" && reader.is === "record") {
     return mapped(value as Record<string, unknown>, (element) => expected(element, writer.of, reader.of))
   }
-  if (writer.is === "nullable" && reader.is === "nullable") {
-    return value === null ? null : expected(value, writer.of, reader.of)
-  }
+  if (writer.is === "nullable" && value !== null) return expected(value, writer.of, reader)
+  if (reader.is === "nullable" && value !== null) return expected(value, writer, reader.of)
   if (writer.is === "tagged" && reader.is === "tagged") {
     const { _tag } = value as { readonly _tag: string }
     const known = reader.members[_tag]

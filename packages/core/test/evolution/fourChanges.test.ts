@@ -79,6 +79,17 @@ describe("what stops or corrupts devices", () => {
     expect(problems(text, more)).toEqual(["after done MissingField"])
   })
 
+  it("whole numbers that may be others from now on: new ones can't be decoded, and of a list none can", () => {
+    const [whole, any] = [Schema.Int, Schema.Number].map(withText)
+    expect(read(whole!, any!, { id: "a", text: 5 })).toEqual({ id: "a", text: 5 })
+    expect(read(any!, whole!, { id: "a", text: 0.5 })).toBe("fails")
+    expect(problems(whole!, any!)).toEqual(["before text Narrowed"])
+    const [wholes, anys] = [Schema.Int, Schema.Number].map((type) => withText(Schema.Array(type)))
+    expect(read(wholes!, anys!, { id: "a", text: [1, 2, 300] })).toBe("fails")
+    expect(read(anys!, wholes!, { id: "a", text: [1, 2, 300] })).toBe("fails")
+    expect(problems(wholes!, anys!)).toEqual(["after text[] OtherType", "before text[] OtherType"])
+  })
+
   it("a removed event, and fewer values", () => {
     expect(problems(text, EventLog.schema(EventGroup.empty))).toEqual(["after  RemovedEvent"])
     const two = withText(Schema.Literals(["a", "b"]))
