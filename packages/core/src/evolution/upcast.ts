@@ -1,13 +1,16 @@
-/** What a handler is told, on the server and on devices, plain or of effect's. */
-interface Told<Payload> {
-  readonly payload: Payload
-  readonly conflicts: ReadonlyArray<{ readonly payload: Payload }>
+/** What a handler looks at, on the server and on devices, plain or of effect's. */
+interface Told {
+  readonly payload: unknown
+  readonly conflicts?: ReadonlyArray<{ readonly payload: unknown }>
 }
 
+/** What a conflict is besides its payload. */
+type ConflictOf<Input extends Told> = Omit<NonNullable<Input["conflicts"]>[number], "payload">
+
 /** What a handler of the old payload is told, by what that of the new one is. */
-export type UpcastInput<Input extends Told<unknown>, Old> = Omit<Input, "payload" | "conflicts"> & {
+export type UpcastInput<Input extends Told, Old> = Omit<Input, "payload" | "conflicts"> & {
   readonly payload: Old
-  readonly conflicts: ReadonlyArray<Omit<Input["conflicts"][number], "payload"> & { readonly payload: Old }>
+  readonly conflicts: ReadonlyArray<ConflictOf<Input> & { readonly payload: Old }>
 }
 
 /**
@@ -22,7 +25,7 @@ export type UpcastInput<Input extends Told<unknown>, Old> = Omit<Input, "payload
  * ```
  */
 export const upcast =
-  <Input extends Told<unknown>, Old, Returned>(
+  <Input extends Told, Old, Returned>(
     handler: (input: Input) => Returned,
     change: (payload: Old) => Input["payload"]
   ): ((input: UpcastInput<Input, Old>) => Returned) =>
