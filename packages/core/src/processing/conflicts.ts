@@ -54,6 +54,8 @@ interface Bucket {
   /** Whether all candidates are known. */
   isFilled: boolean
   readonly candidates: Array<Entry>
+  /** The bytes of each, once an entry has conflicts: with many of them it is dear to count them for each entry. */
+  sizes: Array<number> | undefined
 }
 
 const isLess = (a: EntryId, b: EntryId): boolean => EventJournal.EntryIdOrder(a, b) < 0
@@ -132,7 +134,7 @@ class Buckets {
       if (isLess(id, known.leastId)) known.leastId = id
       return
     }
-    const bucket = { event, primaryKey, leastId: id, isFilled: true, candidates: [] }
+    const bucket = { event, primaryKey, leastId: id, isFilled: true, candidates: [], sizes: undefined }
     const ofEvent = this.#byEvent.get(event)
     if (ofEvent === undefined) this.#byEvent.set(event, new Map([[primaryKey, bucket]]))
     else ofEvent.set(primaryKey, bucket)
@@ -189,8 +191,19 @@ const allOf = Effect.fnUntraced(function* (
   }
 })
 
-const candidatesOf = (found: ReadonlyArray<FeedEntry>): ReadonlyArray<Entry> =>
-  found.map(({ entry }) => entry).reverse()
+const insert = ({ candidates, sizes }: Bucket, place: number, entry: Entry): void => {
+  if (place === candidates.length) candidates.push(entry)
+  else candidates.splice(place, 0, entry)
+  sizes?.splice(place, 0, entryBytes(entry))
+}
+
+/** The bytes of candidates, from a place on. */
+const bytesFrom = (bucket: Bucket, place: number): number => {
+  bucket.sizes ??= bucket.candidates.map(entryBytes)
+  let bytes = 0
+  for (let index = place; index < bucket.sizes.length; index++) bytes += bucket.sizes[index]!
+  return bytes
+}
 
 /**
  * Fills buckets with the feed's entries below the page: as many buckets as fit, the first ones. Returns how many it filled. A
@@ -212,21 +225,19 @@ const fill = Effect.fnUntraced(function* (
   for (const [index, entries] of filled.entries()) {
     const bucket = buckets[index]!
     bucket.isFilled = true
-    bucket.candidates.push(...candidatesOf(entries))
+    for (const { entry } of entries.toReversed()) insert(bucket, bucket.candidates.length, entry)
   }
   return filled.length
 })
 
-/** The conflicts, unless they are more than an entry may have. */
-const unlessTooMany = (
-  event: string,
-  conflicts: ReadonlyArray<Entry>,
-  { maxBytes, maxConflicts }: ConflictOptions
-): Conflicts => {
-  let bytes = 0
-  for (const conflict of conflicts) bytes += entryBytes(conflict)
-  if (conflicts.length <= maxConflicts && bytes <= maxBytes) return conflicts
-  return new TooManyConflictsError({ event, maxConflicts, maxBytes })
+/** Makes an entry a candidate for those behind it, and returns its own conflicts. */
+const pass = (bucket: Bucket, entry: Entry, { maxBytes, maxConflicts }: ConflictOptions): Conflicts => {
+  const { candidates } = bucket
+  const place = placeOf(candidates, entry.id)
+  const conflicts = place === candidates.length ? none : candidates.slice(place)
+  const areTooMany = conflicts.length > maxConflicts || (conflicts.length > 0 && bytesFrom(bucket, place) > maxBytes)
+  insert(bucket, place, entry)
+  return areTooMany ? new TooManyConflictsError({ event: entry.event, maxConflicts, maxBytes }) : conflicts
 }
 
 /**
@@ -248,21 +259,9 @@ export const conflictsOf = Effect.fnUntraced(function* (
   const pageStart = page[0]?.remoteSequence ?? 1
   const ranges = yield* fill({ ...options, feeds, storeId, pageStart }, inDoubt)
 
-  /** Makes an entry a candidate for those behind it, and returns its own conflicts. */
-  const pass = ({ candidates }: Bucket, entry: Entry): ReadonlyArray<Entry> => {
-    const place = placeOf(candidates, entry.id)
-    if (place === candidates.length) {
-      candidates.push(entry)
-      return none
-    }
-    const conflicts = candidates.slice(place)
-    candidates.splice(place, 0, entry)
-    return conflicts
-  }
-
   for (const feedEntry of page.slice(0, from).filter(matters)) {
     const bucket = buckets.of(feedEntry.entry)
-    if (bucket !== undefined) pass(bucket, feedEntry.entry)
+    if (bucket !== undefined) insert(bucket, placeOf(bucket.candidates, feedEntry.entry.id), feedEntry.entry)
   }
   const conflicts: Array<Conflicts> = []
   let references = 0
@@ -270,7 +269,7 @@ export const conflictsOf = Effect.fnUntraced(function* (
     const { entry } = feedEntry
     const bucket = matters(feedEntry) ? buckets.of(entry) : undefined
     if (bucket?.isFilled === false || references > maxReferences) break
-    const found = bucket === undefined ? none : unlessTooMany(entry.event, pass(bucket, entry), options)
+    const found = bucket === undefined ? none : pass(bucket, entry, options)
     if (Array.isArray(found)) references += found.length
     conflicts.push(found)
   }
