@@ -20,7 +20,8 @@ const rooms = {
   ...Object.fromEntries(flow.map((room, index) => [room, ["backend", "wire", ...flow.slice(0, index)]])),
   ...Object.fromEntries(protocols.map((room) => [room, ["backend", "wire", ...flow]])),
   server: ["backend", "wire", ...flow, ...protocols],
-  client: ["wire"],
+  client: ["wire", "evolution"],
+  evolution: [],
   journal: ["backend", "wire"],
   memory: ["backend", "wire"],
   conformance: ["backend", "wire", "connection", "index.ts", "effect.ts", "adapter.ts", "client/index.ts"]

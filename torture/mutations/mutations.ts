@@ -108,7 +108,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "conflicts of the page itself are forgotten",
     by: "simulation",
     file: "core/src/processing/conflicts.ts",
-    from: "    candidates.splice(place, 0, entry)\n",
+    from: "  insert(bucket, place, entry)\n",
     to: ""
   },
   {
@@ -330,6 +330,20 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: "core/src/processing/turns.ts",
     from: "Effect.map(giveBack, () => {",
     to: "Effect.sync(() => {"
+  },
+  {
+    name: "a handler is given more conflicts than an entry may have",
+    by: { test: "packages/core/test/processing/conflicts.test.ts" },
+    file: "core/src/processing/conflicts.ts",
+    from: "return areTooMany ? new",
+    to: "return false ? new"
+  },
+  {
+    name: "a handler is given some of its conflicts",
+    by: { test: "packages/core/test/processing/conflicts.test.ts" },
+    file: "core/src/processing/conflicts.ts",
+    from: "const whole = end === -1 ? found : found.slice(0, end)",
+    to: "const whole = found"
   },
   {
     name: "the conflicts of a page are held all together",

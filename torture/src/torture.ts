@@ -186,7 +186,7 @@ const rules: Omit<Evidence["rules"], "rollsBack"> = {
   handledEvents,
   failingEvents,
   compactedEvents: noteEvents,
-  maxConflicts: 100,
+  maxConflicts: 10_000,
   // A server that was cut off from its storage finds out when it next moves its cursor.
   excuseMillis: 15_000,
   maxServerBytes: 1024 ** 3

@@ -11,6 +11,8 @@ export { CompactionLawError, checkCompactionLaw } from "./compaction/law.ts"
 export type { ConnectionDetails } from "./connection/CurrentConnection.ts"
 export type { ConnectionInfo } from "./connection/connections.ts"
 export type { FeedLoss } from "./continuity/continuity.ts"
+export { checkSchemaChange, type SchemaProblem } from "./evolution/checkSchemaChange.ts"
+export { upcast } from "./evolution/upcast.ts"
 export { leaseFromEventJournal } from "./journal/leaseFromEventJournal.ts"
 export { memoryBackend } from "./memory/backend.ts"
 export { memoryProgress } from "./memory/memoryProgress.ts"
@@ -25,6 +27,7 @@ export {
   createEventLogServer,
   type EventLogServer
 } from "./server/createEventLogServer.ts"
+export { effectCompaction } from "./server/effectCompaction.ts"
 export { groupCompaction } from "./server/groupCompaction.ts"
 export { InsideTransactionError } from "./server/insideTransaction.ts"
 export type { ServerOptions } from "./server/options.ts"

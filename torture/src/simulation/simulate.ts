@@ -14,7 +14,7 @@ const rules: Evidence["rules"] = {
   failingEvents,
   compactedEvents: noteEvents,
   rollsBack: false,
-  maxConflicts: 100,
+  maxConflicts: 10_000,
   excuseMillis: leaseMillis,
   maxServerBytes: Number.POSITIVE_INFINITY
 }

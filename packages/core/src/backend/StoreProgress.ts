@@ -57,7 +57,7 @@ export interface CompactionGroup {
 }
 
 /** Why the handler of an entry failed for good. */
-export type FailureReason = "Failed" | "TimedOut" | "Undecodable"
+export type FailureReason = "Failed" | "TimedOut" | "TooManyConflicts" | "Undecodable"
 
 /** An entry whose handler failed, as it is recorded. */
 export interface Failure {

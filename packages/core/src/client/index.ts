@@ -1,3 +1,4 @@
+export { upcast } from "../evolution/upcast.ts"
 export type { Client } from "./client.ts"
 export { EventLogClient, type EventLogClientOptions } from "./EventLogClient.ts"
 export { fromSocketUnencrypted, layerSocketUnencrypted, layerWebSocketUnencrypted } from "./EventLogRemote.ts"

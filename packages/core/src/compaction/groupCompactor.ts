@@ -1,6 +1,8 @@
 import { type Context, type Duration, Effect, Schema } from "effect"
 import { type Event, type EventGroup, EventJournal } from "effect/eventlog"
 import type { Compactor, LastBy } from "./compactors.ts"
+import { isRowEvent } from "./rowEvents.ts"
+import { makeStrictDecoding } from "./strictDecoding.ts"
 
 type Entry = EventJournal.Entry
 type AnyEvents = Readonly<Record<string, Event.AnyWithProps>>
@@ -30,8 +32,10 @@ export interface CompactGroup<Events extends Event.Any, R> {
 }
 
 /**
- * A compactor that works on the decoded events of a group. It dies where an entry can't be decoded. Throws where `removedBy`
- * names an event that the group doesn't have: nothing would ever be removed by it.
+ * A compactor that works on the decoded events of a group. It dies where an entry can't be decoded, or has fields that the
+ * schema doesn't know. Throws where `removedBy` names an event that the group doesn't have: nothing would ever be removed by
+ * it. It throws, too, where only last entries are needed and the group has an event of `EventRow`: a row's last entry may be
+ * a patch, which is nothing without the row that it patches.
  */
 export const makeGroupCompactor = <Events extends Event.Any, R>(
   group: EventGroup.EventGroup<Events>,
@@ -46,7 +50,14 @@ export const makeGroupCompactor = <Events extends Event.Any, R>(
       `keepLast: removedBy is ${JSON.stringify(removedBy)}, but the events of the group are ${Object.keys(events).join(", ")}`
     )
   }
-  const decode = makeDecode(events)
+  const row = Object.values(events).find(isRowEvent)
+  if (compact.needsOnlyLastBy !== undefined && row !== undefined) {
+    throw new Error(
+      `keepLast: "${row.tag}" is an event of EventRow, whose last entry may be a patch, which is nothing without the row that ` +
+        "it patches. effectCompaction(EventRow.compaction(group, row), options) keeps both"
+    )
+  }
+  const decode = makeStrictDecoding(group, context)
   return {
     events: Object.keys(events),
     olderThan,
@@ -57,21 +68,12 @@ export const makeGroupCompactor = <Events extends Event.Any, R>(
         yield* compact({
           primaryKey,
           entries,
-          events: (yield* Effect.forEach(entries, decode)) as never,
+          events: yield* decode(entries),
           write: (tag, payload) => Effect.flatMap(encodeEntry(events, tag, primaryKey, payload), write) as never,
           forward
         })
       }).pipe(Effect.orDie, Effect.provideContext(context)) as Effect.Effect<void>
   }
-}
-
-/** Makes the decoder of each event once. */
-const makeDecode = (events: AnyEvents) => {
-  const decoders = new Map(
-    Object.entries(events).map(([tag, event]) => [tag, Schema.decodeUnknownEffect(event.payloadSchemaBinary)] as const)
-  )
-  return (entry: Entry) =>
-    Effect.map(decoders.get(entry.event)!(entry.payload), (payload) => ({ _tag: entry.event, payload }))
 }
 
 // The id is made later, from what the output stands for.

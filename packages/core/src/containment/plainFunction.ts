@@ -39,6 +39,10 @@ export const settlementOf = <A>(promise: PromiseLike<A>, signal: LazySignal): Ef
   return Effect.onInterrupt(Deferred.await(settled), () => Effect.sync(() => signal.abort()))
 }
 
+/** Runs what a handler returned where that is an effect, since nobody else would: what it returned, or what came of that. */
+export const runReturned = (returned: unknown): Effect.Effect<unknown, unknown> =>
+  Effect.isEffect(returned) ? Effect.scoped(returned as Effect.Effect<unknown, unknown>) : Exit.succeed(returned)
+
 /**
  * Calls a user's function and fails with whatever it throws or rejects with. One that returns at once is done at once:
  * waiting for a promise that nobody made costs every write and every entry fibers and timers.

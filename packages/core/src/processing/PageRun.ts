@@ -8,8 +8,9 @@ import type { View } from "../continuity/continuity.ts"
 import { isTraced, withSpan } from "../tracing/withSpan.ts"
 import { entryBytes } from "../wire/fields.ts"
 import { entryCost } from "../wire/limits.ts"
-import { conflictsOf, type PassedIds } from "./conflicts.ts"
+import { type Conflicts, conflictsOf, type PassedIds } from "./conflicts.ts"
 import type { SavedCursor } from "./cursorSaver.ts"
+import { TooManyConflictsError } from "./failures.ts"
 import { type HandlerCall, type Handlers, passed, type Run } from "./handlers.ts"
 import type { ResolvedProcessingOptions } from "./options.ts"
 import type { Turn } from "./turns.ts"
@@ -66,7 +67,7 @@ export class PageRun {
   readonly #holding: Holding
   #entries: ReadonlyArray<FeedEntry>
   /** The conflicts of the part's entries. */
-  #conflicts: ReadonlyArray<ReadonlyArray<EventJournal.Entry>> = []
+  #conflicts: ReadonlyArray<Conflicts> = []
   /** The places of the part's first entry in the page, and behind its last one. */
   #start = 0
   #end = 0
@@ -262,7 +263,10 @@ export class PageRun {
     const entry = this.#entries[index]!
     const before = entry.transportOnly ? passed : timedOut.get(entry.remoteSequence)
     if (before !== undefined) return before
-    return means.handlers.run(entry, this.#conflicts[index - this.#start] ?? [], call)
+    const conflicts = this.#conflicts[index - this.#start] ?? []
+    return conflicts instanceof TooManyConflictsError
+      ? means.handlers.refuse(entry, conflicts, call)
+      : means.handlers.run(entry, conflicts, call)
   }
 
   #callIn<E>(contain: Contain<E>, direct: HandlerCall<E>["direct"]): HandlerCall<E> {
@@ -293,7 +297,8 @@ export class PageRun {
   #bytes(): number {
     let bytes = 0
     for (const { entry } of this.#entries) bytes += entryCost + entryBytes(entry)
-    for (const entry of new Set(this.#conflicts.flat())) bytes += entryCost + entryBytes(entry)
+    const conflicts = this.#conflicts.flatMap((found) => (found instanceof TooManyConflictsError ? [] : found))
+    for (const entry of new Set(conflicts)) bytes += entryCost + entryBytes(entry)
     return bytes
   }
 }

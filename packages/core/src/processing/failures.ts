@@ -27,6 +27,20 @@ export class UndecodablePayloadError extends Data.TaggedError("UndecodablePayloa
   }
 }
 
+/**
+ * An entry came late, and more entries of its event and primary key are newer than a handler may be given. It isn't run with
+ * some of them, since what it makes of those differs from what devices make of all.
+ */
+export class TooManyConflictsError extends Data.TaggedError("TooManyConflictsError")<{
+  readonly event: string
+  readonly maxConflicts: number
+  readonly maxBytes: number
+}> {
+  override get message(): string {
+    return `A "${this.event}" has more than ${this.maxConflicts} conflicts, or conflicts of more than ${this.maxBytes} bytes`
+  }
+}
+
 /** An entry whose handler failed. It counts as processed: no entry holds up those behind it. */
 export interface HandlerFailure {
   readonly storeId: StoreId
@@ -34,7 +48,10 @@ export interface HandlerFailure {
   readonly sequence: number
   readonly author: Author
   readonly reason: FailureReason
-  /** The error that the handler failed with or threw, a `HandlerTimeoutError` or an `UndecodablePayloadError`. */
+  /**
+   * The error that the handler failed with or threw, a `HandlerTimeoutError`, an `UndecodablePayloadError` or a
+   * `TooManyConflictsError`.
+   */
   readonly cause: unknown
 }
 
@@ -48,6 +65,7 @@ export interface FailureReports {
 
 const reasonOf = (error: unknown): FailureReason => {
   if (error instanceof HandlerTimeoutError) return "TimedOut"
+  if (error instanceof TooManyConflictsError) return "TooManyConflicts"
   return error instanceof UndecodablePayloadError ? "Undecodable" : "Failed"
 }
 

@@ -5,9 +5,14 @@ import type { Author, FeedEntry } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { Contain } from "../backend/StoreProgress.ts"
 import type { LogQuota } from "../containment/logQuota.ts"
-import { isThenable, LazySignal, settlementOf } from "../containment/plainFunction.ts"
+import { isThenable, LazySignal, runReturned, settlementOf } from "../containment/plainFunction.ts"
 import { withSpan } from "../tracing/withSpan.ts"
-import { type FailureReports, HandlerTimeoutError, UndecodablePayloadError } from "./failures.ts"
+import {
+  type FailureReports,
+  HandlerTimeoutError,
+  type TooManyConflictsError,
+  UndecodablePayloadError
+} from "./failures.ts"
 import type { Ended, HandlerTime } from "./handlerTime.ts"
 import { handlerDuration } from "./metrics.ts"
 
@@ -31,7 +36,10 @@ interface HandlerInput extends DecodedEntry {
   readonly conflicts: ReadonlyArray<DecodedEntry>
 }
 
-/** A handler that is a plain function, outside a transaction. What it returns is waited for where it is a promise. */
+/**
+ * A handler that is a plain function, outside a transaction. What it returns is waited for where it is a promise, and run
+ * where it, or what it promised, is an effect.
+ */
 export type PlainHandler = (input: HandlerInput, author: Author, signal: LazySignal) => unknown
 
 const plainHandlers = new WeakMap<Handler["handler"], PlainHandler>()
@@ -89,6 +97,8 @@ export interface Handlers {
     conflicts: ReadonlyArray<EventJournal.Entry>,
     call: HandlerCall<E>
   ) => Run | Effect.Effect<Run, E>
+  /** The run of an entry whose handler can't be run. */
+  readonly refuse: (entry: FeedEntry, error: TooManyConflictsError, call: HandlerCall<unknown>) => Run
 }
 
 /** An entry that no handler has to see, or one whose handler has nothing to be told of. */
@@ -314,7 +324,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
     return Exit.isExit(begun) ? end(begun) : outcomeOf(begun, feedEntry, call, (exit) => Exit.succeed(end(exit)))
   }
 
-  /** Calls a handler, in a fiber unless it is a plain function that returns no promise. */
+  /** Calls a handler, in a fiber unless it is a plain function that returns neither a promise nor an effect. */
   const begin = (
     handler: Handler,
     input: HandlerInput,
@@ -331,7 +341,11 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
     const signal = new LazySignal()
     try {
       const returned = plain(input, author, signal)
-      return isThenable(returned) ? Effect.runForkWith(ambient)(settlementOf(returned, signal)) : Exit.void
+      const isPromise = isThenable(returned)
+      if (!isPromise && !Effect.isEffect(returned)) return Exit.void
+      const ended = isPromise ? Effect.flatMap(settlementOf(returned, signal), runReturned) : runReturned(returned)
+      const fiber = Effect.runForkWith(contextOf(handler, author, ambient))(ended)
+      return fiber.pollUnsafe() ?? fiber
     } catch (cause) {
       return Exit.fail(cause)
     }
@@ -339,6 +353,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
 
   return {
     has: (event) => registry.handlers.has(event),
+    refuse: (feedEntry, error, call) => failed(feedEntry, Cause.fail(error), call),
     run: (feedEntry, conflicts, call) => {
       const handler = registry.handlers.get(feedEntry.entry.event)
       if (handler === undefined) return passed

@@ -162,6 +162,7 @@ const make = (options: ResolvedOptions) =>
     const compaction = yield* Compaction
     const feed = yield* Feed
     const handlers = yield* EventLog.Registry
+    yield* checkCompactors(handlers)
     const ingest = yield* Ingest
     const processing = yield* Processing
     const registry = yield* EventLogServerStoreRegistry
@@ -231,6 +232,17 @@ const make = (options: ResolvedOptions) =>
       drain: Effect.asVoid(drain)
     })
   })
+
+/** A compaction of effect's that came with the handlers would compact what a client of effect's receives: nothing here. */
+const checkCompactors = ({ compactors }: EventLog.Registry["Service"]): Effect.Effect<void> =>
+  compactors.size === 0
+    ? Effect.void
+    : Effect.die(
+        new Error(
+          `A compaction of ${Array.from(compactors.keys()).join(", ")} is among the handlers, where the server would ignore it. ` +
+            "Hand it in as compaction: [effectCompaction(…, { olderThan })]"
+        )
+      )
 
 const pageLimitsOf = (limits: Limits): PageLimits => ({
   maxEntries: limits.maxPageEntries,

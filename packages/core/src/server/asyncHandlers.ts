@@ -4,7 +4,7 @@ import type { HandlerTransactions } from "../backend/Backend.ts"
 import { CurrentTransaction } from "../backend/CurrentTransaction.ts"
 import type { Author } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import { callPlain, type LazySignal } from "../containment/plainFunction.ts"
+import { callPlain, type LazySignal, runReturned } from "../containment/plainFunction.ts"
 import { CurrentAuthor, withPlain } from "../processing/handlers.ts"
 import { eventsOf } from "./serverWrite.ts"
 
@@ -26,7 +26,10 @@ export interface HandlerInput<Payload, Transaction = undefined> {
   readonly transaction: Transaction
 }
 
-/** One plain function for each event of a schema. */
+/**
+ * One plain function for each event of a schema. A promise that it returns is waited for, and an effect that it returns, as
+ * `EventRow.handler` does, is run; anything else is ignored.
+ */
 export type AsyncHandlers<Groups extends EventGroup.Any, Transaction = undefined> = {
   readonly [Tag in Event.Tag<EventGroup.Events<Groups>>]: (
     input: HandlerInput<Event.PayloadWithTag<EventGroup.Events<Groups>, Tag>, Transaction>
@@ -106,10 +109,11 @@ const asRegistered = <Transaction>(
     Effect.withFiber<unknown, unknown>((fiber) => {
       const author = fiber.getRef(CurrentAuthor)
       const transaction = fiber.getRef(CurrentTransaction) as Transaction
-      return callPlain((signal) => {
+      const returned = callPlain((signal) => {
         const run = () => call(input, author, signal, transaction)
         return transaction === undefined || transactions === undefined ? run() : transactions.enter(transaction, run)
       })
+      return Effect.flatMap(returned, runReturned)
     })
   return withPlain(inFiber, (input, author, signal) => call(input, author, signal, undefined as Transaction))
 }

@@ -30,7 +30,8 @@ export interface CreateEventLogServerOptions<Groups extends EventGroup.Any, Tran
   readonly progress?: Layer.Layer<StoreProgress, never, BackendServices> | undefined
   /**
    * Compacts old history when it is read, such as
-   * `[groupCompaction(Todos, { olderThan: "30 days" }, keepLast())]`. @default everything is sent as it was written
+   * `[groupCompaction(Todos, { olderThan: "30 days" }, keepLast())]`, or by effect's own with `effectCompaction`.
+   * @default everything is sent as it was written
    */
   readonly compaction?: ReadonlyArray<Layer.Layer<never, never, EventLogServerUnencrypted>> | undefined
   /** What clients may do. There is no default: `allowAll` must be written out. */

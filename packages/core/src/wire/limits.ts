@@ -87,11 +87,11 @@ export interface Limits {
   readonly maxPageEntries: number
   /** Bytes of one page of a feed, unless a single entry is bigger. @default 256 KiB */
   readonly maxPageBytes: number
-  /** Conflicts that a handler is given, the newest ones. @default 100 */
+  /** Conflicts that an entry may have. With more its handler isn't run: it fails as `TooManyConflicts`. @default 10_000 */
   readonly maxConflicts: number
   /**
-   * Bytes of the conflicts that are looked up and held at the same time for a page of one store, unless those of a single
-   * entry are more. A page with more is handled in parts. @default 8 MiB
+   * Bytes of the conflicts that an entry may have, and of those that are looked up and held at the same time for a page of
+   * one store: a page with more is handled in parts, and an entry with more fails as `TooManyConflicts`. @default 8 MiB
    */
   readonly maxConflictBytes: number
   /**
@@ -175,7 +175,7 @@ export const defaultLimits: Limits = {
   maxAppendBytes: 8 * MiB,
   maxPageEntries: 512,
   maxPageBytes: 256 * KiB,
-  maxConflicts: 100,
+  maxConflicts: 10_000,
   maxConflictBytes: 8 * MiB,
   maxPausedBytes: 64 * MiB,
   maxBucketEntries: 10_000,

@@ -3,10 +3,11 @@ import { Effect } from "effect"
 import { EventJournal } from "effect/eventlog"
 import * as fc from "fast-check"
 import { expect } from "vitest"
-import type { FeedEntry, FeedRecord, FeedStore } from "../../src/backend/FeedStore.ts"
+import type { BucketRange, FeedEntry, FeedRecord, FeedStore } from "../../src/backend/FeedStore.ts"
 import { makeFeedStore } from "../../src/memory/feedStore.ts"
 import { makeFeedState } from "../../src/memory/MemoryState.ts"
-import { conflictsOf, PassedIds } from "../../src/processing/conflicts.ts"
+import { type Conflicts, conflictsOf, PassedIds } from "../../src/processing/conflicts.ts"
+import { TooManyConflictsError } from "../../src/processing/failures.ts"
 import { entryBytes } from "../../src/wire/fields.ts"
 import { freshStoreId, scaled } from "./harness.ts"
 
@@ -36,23 +37,29 @@ const recordOf = ({ rank, transportOnly, ...step }: Step): FeedRecord => ({
 
 const isHandled = (event: string) => event !== "Unhandled"
 
+/** What an entry may have. */
+interface Most {
+  readonly maxConflicts: number
+  readonly maxBytes: number
+}
+
 /** The definition, entry by entry, over the whole feed. */
-const naive = (feed: ReadonlyArray<FeedEntry>, of: FeedEntry, maxConflicts: number): ReadonlyArray<string> =>
-  of.transportOnly || !isHandled(of.entry.event)
-    ? []
-    : feed
-        .filter(
-          ({ entry, remoteSequence, transportOnly }) =>
-            !transportOnly &&
-            entry.event === of.entry.event &&
-            entry.primaryKey === of.entry.primaryKey &&
-            remoteSequence < of.remoteSequence &&
-            EventJournal.EntryIdOrder(entry.id, of.entry.id) > 0
-        )
-        .map(({ entry }) => entry)
-        .sort(EventJournal.Entry.Order)
-        .slice(maxConflicts === 0 ? Number.POSITIVE_INFINITY : -maxConflicts)
-        .map(({ idString }) => idString)
+const naive = (feed: ReadonlyArray<FeedEntry>, of: FeedEntry, { maxBytes, maxConflicts }: Most): Found => {
+  if (of.transportOnly || !isHandled(of.entry.event)) return []
+  const conflicts = feed
+    .filter(
+      ({ entry, remoteSequence, transportOnly }) =>
+        !transportOnly &&
+        entry.event === of.entry.event &&
+        entry.primaryKey === of.entry.primaryKey &&
+        remoteSequence < of.remoteSequence &&
+        EventJournal.EntryIdOrder(entry.id, of.entry.id) > 0
+    )
+    .map(({ entry }) => entry)
+    .sort(EventJournal.Entry.Order)
+  const bytes = conflicts.reduce((sum, entry) => sum + entryBytes(entry), 0)
+  return conflicts.length > maxConflicts || bytes > maxBytes ? "too many" : conflicts.map(({ idString }) => idString)
+}
 
 const limits = (maxEntries: number) => ({ maxEntries, maxBytes: 1_000_000 })
 
@@ -64,6 +71,16 @@ interface Paging {
   readonly cursor?: number
 }
 
+/** The ids of an entry's conflicts. */
+type Found = ReadonlyArray<string> | "too many"
+
+const show = (conflicts: Conflicts): Found =>
+  conflicts instanceof TooManyConflictsError ? "too many" : conflicts.map(({ idString }) => idString)
+
+/** How many buckets a question is about. */
+const bucketsIn = (ranges: ReadonlyArray<BucketRange>): number =>
+  ranges.filter(({ events }) => events.length > 0).length
+
 /** Reads on, page by page and part by part, whenever it is asked to. */
 const pageThrough = Effect.fnUntraced(function* (
   feeds: FeedStore["Service"],
@@ -71,7 +88,7 @@ const pageThrough = Effect.fnUntraced(function* (
 ) {
   const storeId = freshStoreId()
   const ids = new PassedIds(feeds, storeId, cursor)
-  const found: Array<ReadonlyArray<string>> = []
+  const found: Array<Found> = []
   return {
     storeId,
     read: Effect.gen(function* () {
@@ -84,7 +101,7 @@ const pageThrough = Effect.fnUntraced(function* (
           const options = { from, maxBytes, maxRanges, maxConflicts, greatestBelow, isHandled }
           const { conflicts, ranges } = yield* conflictsOf(feeds, storeId, entries, options)
           expect(conflicts.length).toBeGreaterThan(0)
-          found.push(...conflicts.map((ofEntry) => ofEntry.map(({ idString }) => idString)))
+          found.push(...conflicts.map(show))
           from += conflicts.length
           maxRanges = 2 * ranges
         }
@@ -116,13 +133,53 @@ describe("conflicts", () => {
                   yield* read
                 }
                 const { entries } = yield* feeds.read(storeId, 1, limits(1_000))
-                expect(yield* read).toEqual(entries.slice(cursor).map((entry) => naive(entries, entry, maxConflicts)))
+                const most = { maxConflicts, maxBytes }
+                expect(yield* read).toEqual(entries.slice(cursor).map((entry) => naive(entries, entry, most)))
               })
             )
         ),
         { numRuns: scaled(300, 10_000) }
       )
     )
+  )
+
+  it.effect("are looked up page by page where there are many, and never held together when they are too many", () =>
+    Effect.gen(function* () {
+      const held: Array<readonly [entries: number, bytes: number]> = []
+      const find = Effect.fnUntraced(function* (limits: Most) {
+        const feeds = makeFeedStore(makeFeedState())
+        const noting: FeedStore["Service"] = {
+          ...feeds,
+          bucket: (...args) =>
+            Effect.tap(feeds.bucket(...args), (found) =>
+              Effect.sync(() => {
+                const entries = found.flat()
+                held.push([entries.length, entries.reduce((sum, { entry }) => sum + entryBytes(entry), 0)])
+              })
+            )
+        }
+        const { read, storeId } = yield* pageThrough(noting, { pageSize: 2_000, ...limits })
+        const stepOf = (rank: number): Step => ({ event: "Set", primaryKey: "a", rank, transportOnly: false })
+        yield* feeds.append(
+          storeId,
+          Array.from({ length: 2_000 }, (_, rank) => recordOf(stepOf(10 + 2 * rank)))
+        )
+        // Below all, below the newest thousand, and below the newest ten.
+        yield* feeds.append(
+          storeId,
+          [1, 2_009, 3_989].map((rank) => recordOf(stepOf(rank)))
+        )
+        held.length = 0
+        return (yield* read).slice(2_000).map((found) => (found === "too many" ? found : found.length))
+      })
+      expect(yield* find({ maxConflicts: 10_000, maxBytes: 1_000_000 })).toEqual([2_000, 1_000, 10])
+      expect(held.map(([entries]) => entries)).toEqual([100, 800, 2_000])
+      expect(yield* find({ maxConflicts: 1_500, maxBytes: 1_000_000 })).toEqual(["too many", 1_000, 10])
+      expect(held.map(([entries]) => entries)).toEqual([100, 800, 1_501])
+      // Each weighs four bytes.
+      expect(yield* find({ maxConflicts: 10_000, maxBytes: 5_000 })).toEqual(["too many", 1_000, 10])
+      expect(Math.max(...held.map(([, bytes]) => bytes))).toBe(5_004)
+    })
   )
 
   it.effect("are held a part of a page at a time where they are more than may be held", () =>
@@ -135,7 +192,7 @@ describe("conflicts", () => {
         bucket: (storeId, ranges, selection) =>
           Effect.tap(feeds.bucket(storeId, ranges, selection), (found) =>
             Effect.sync(() => {
-              asked.push(ranges.length)
+              asked.push(bucketsIn(ranges))
               held.push(found.flat().reduce((sum, { entry }) => sum + entryBytes(entry), 0))
             })
           )
@@ -160,7 +217,7 @@ describe("conflicts", () => {
     const counting: FeedStore["Service"] = {
       ...feeds,
       bucket: (storeId, ranges, selection) => {
-        asked.push(ranges.length)
+        asked.push(bucketsIn(ranges))
         return feeds.bucket(storeId, ranges, selection)
       }
     }

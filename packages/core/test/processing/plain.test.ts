@@ -4,6 +4,7 @@ import { EventLog } from "effect/eventlog"
 import { TestClock } from "effect/testing"
 import { expect } from "vitest"
 import type { HandlerFailure } from "../../src/processing/failures.ts"
+import { CurrentAuthor } from "../../src/processing/handlers.ts"
 import { type HandlerInput, layerAsyncHandlers } from "../../src/server/asyncHandlers.ts"
 import {
   commit,
@@ -109,6 +110,44 @@ describe.each(modes)("a plain function as a handler, in %s", (_, servicesOf) => 
         { sequence: 2, reason: "Failed", cause: { message: "rejected" } }
       ])
     })
+  )
+
+  it.effect(
+    "has an effect run that it returns or promises, which finds the author, fails as it fails, and ends in time",
+    () =>
+      Effect.gen(function* () {
+        const backend = yield* makeBackend
+        const failures: Array<HandlerFailure> = []
+        const seen: Array<unknown> = []
+        const interrupted: Array<number> = []
+        const handlers = plainHandlers(({ payload: { value } }) => {
+          const noted = Effect.gen(function* () {
+            seen.push([value, yield* CurrentAuthor])
+            if (value === 2) return yield* Effect.fail(new Error("failed"))
+            if (value === 4) yield* Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted.push(value)))
+            yield* Effect.yieldNow
+            seen.push(value)
+          })
+          return value === 3 ? Promise.resolve(noted) : noted
+        })
+        const node = yield* startNode(servicesOf(backend), handlers, {
+          handlerTimeout: "10 seconds",
+          onHandlerFailure: (failure) => failures.push(failure)
+        })
+        const storeId = freshStoreId()
+        yield* commit(backend, node, storeId, setRecords(1, 3))
+        yield* node.processing.processed(storeId, 3)
+        yield* commit(backend, node, storeId, setRecords(4, 5))
+        yield* rest
+        yield* TestClock.adjust("10 seconds")
+        yield* node.processing.processed(storeId, 5)
+        expect(seen).toEqual([[1, "device"], 1, [2, "device"], [3, "device"], 3, [4, "device"], [5, "device"], 5])
+        expect(interrupted).toEqual([4])
+        expect(failures).toMatchObject([
+          { sequence: 2, reason: "Failed", cause: { message: "failed" } },
+          { sequence: 4, reason: "TimedOut" }
+        ])
+      })
   )
 
   it.effect("has its signal aborted when its time is up", () =>
