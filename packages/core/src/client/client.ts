@@ -5,6 +5,7 @@ import type { ConnectionFailure } from "./errors.ts"
 import { type ClientOptions, settingsOf } from "./options.ts"
 import { PendingWrites } from "./pendingWrites.ts"
 import { makeProver } from "./prover.ts"
+import { Quarantine } from "./quarantine/Quarantine.ts"
 import { registerRemotes } from "./registrar.ts"
 import { makeRemote } from "./remote.ts"
 import { Sessions } from "./sessions.ts"
@@ -25,6 +26,8 @@ export interface Client {
   readonly statusChanges: Stream.Stream<ClientStatus>
   /** Doesn't wait any longer before it connects again; with a connection it looks whether that still lives. */
   readonly reconnect: Effect.Effect<void>
+  /** Applies now what is set aside, as far as it can be. Without a `Quarantine` beside the journal there is nothing. */
+  readonly retryQuarantined: Effect.Effect<void, EventJournal.EventJournalError>
 }
 
 /** What happens before an app has its remote. */
@@ -54,6 +57,7 @@ export const runClient = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.sync(() => status.set({ connection: "closed" })))
   const { wake, woken } = yield* makeWake
   yield* countLocalWrites(pending)
+  const retryQuarantined = yield* openQuarantine(registry, status)
   yield* Effect.forkScoped(supervise({ socket, settings, sessions, status, woken, onFailure: listeners.onFailure }))
   yield* registerRemotes({
     registry,
@@ -66,7 +70,8 @@ export const runClient = Effect.fnUntraced(function* (
     status: () => status.current,
     subscribe: (listener) => status.subscribe(listener),
     statusChanges: status.changes,
-    reconnect: wake
+    reconnect: wake,
+    retryQuarantined
   }
 })
 
@@ -85,4 +90,22 @@ const countLocalWrites = Effect.fnUntraced(function* (
     Effect.forever,
     Effect.forkScoped({ startImmediately: true })
   )
+})
+
+/** Lets the quarantine know the app's handlers, applies what it holds by now, and shows the rest in the status. */
+const openQuarantine = Effect.fnUntraced(function* (
+  registry: EventLog.Registry["Service"],
+  status: StatusStore
+): Effect.fn.Return<Client["retryQuarantined"], never, Scope.Scope> {
+  const quarantine = yield* Effect.serviceOption(Quarantine)
+  if (Option.isNone(quarantine)) return Effect.void
+  const { attach, follow, retry, summary } = quarantine.value
+  yield* attach(registry)
+  yield* follow((quarantined) => status.set({ quarantined }))
+  status.set({ quarantined: summary() })
+  yield* retry.pipe(
+    Effect.catchCause((cause) => Effect.logError("What is quarantined could not be applied", cause)),
+    Effect.forkScoped
+  )
+  return retry
 })

@@ -4,6 +4,16 @@ export { fromSocketUnencrypted, layerSocketUnencrypted, layerWebSocketUnencrypte
 export { ConnectionFailure, CryptoUnavailable, RemoteRefusal, RemoteRetired } from "./errors.ts"
 export { generateIdentity, IdentityError, layerIdentity, loadIdentity } from "./identity.ts"
 export type { ClientOptions, Rejection } from "./options.ts"
+export { Quarantine, type QuarantineOptions } from "./quarantine/Quarantine.ts"
+export {
+  memoryQuarantine,
+  type QuarantineChange,
+  type QuarantineContent,
+  type QuarantinedEntry,
+  type QuarantineStorage
+} from "./quarantine/QuarantineStorage.ts"
+export { quarantineIndexedDb } from "./quarantine/quarantineIndexedDb.ts"
+export type { QuarantineSummary } from "./quarantine/Ward.ts"
 export { deriveSigningKey, type SigningKey } from "./signing.ts"
 export type { ClientStatus } from "./status.ts"
 export type { WebSocketOptions } from "./webSocket.ts"

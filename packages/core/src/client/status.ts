@@ -1,6 +1,7 @@
 import { Effect, Queue, Stream } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { ClientError, ClientMethod } from "./errors.ts"
+import { nothingQuarantined, type QuarantineSummary } from "./quarantine/Ward.ts"
 
 /** What a page can show of its client. A value never changes; a change makes a new one. */
 export interface ClientStatus {
@@ -19,6 +20,8 @@ export interface ClientStatus {
   readonly caughtUp: boolean
   /** The last failure that wasn't followed by a success of the same kind. */
   readonly lastError: ClientError | undefined
+  /** Received entries that this device can't apply, and why. Always empty without a `Quarantine` beside the journal. */
+  readonly quarantined: QuarantineSummary
 }
 
 const initial: ClientStatus = {
@@ -27,7 +30,8 @@ const initial: ClientStatus = {
   pendingWrites: 0,
   cursor: 0,
   caughtUp: false,
-  lastError: undefined
+  lastError: undefined,
+  quarantined: nothingQuarantined
 }
 
 type Listener = (status: ClientStatus) => void
