@@ -14,9 +14,9 @@ export interface ClientStatus {
    * contact on.
    */
   readonly pendingWrites: number
-  /** The last sequence that was handed to the journal; 0 before any. */
+  /** The last sequence that the journal has for certain; 0 before any. */
   readonly cursor: number
-  /** Whether everything that the store held was received on this connection. */
+  /** Whether the journal has everything that the store held, as far as this connection told. */
   readonly caughtUp: boolean
   /** The last failure that wasn't followed by a success of the same kind. */
   readonly lastError: ClientError | undefined

@@ -2,10 +2,12 @@ import { type Context, Effect, Queue, type Scope } from "effect"
 import type { EventJournal, EventLog } from "effect/eventlog"
 import { entryBytes } from "../wire/fields.ts"
 import { backOff } from "./backoff.ts"
+import { Delivery } from "./delivery.ts"
 import { type ClientError, clientError, type RemoteRefusal } from "./errors.ts"
 import { type Follower, follow } from "./follow.ts"
 import { receivedEntries } from "./metrics.ts"
 import type { RemoteContext } from "./remoteContext.ts"
+import type { Session } from "./session.ts"
 
 type Identity = EventLog.Identity["Service"]
 
@@ -14,6 +16,10 @@ interface Call {
   readonly identity: Identity
   readonly queue: Queue.Queue<EventJournal.RemoteEntry, ClientError>
   readonly services: Context.Context<never>
+  /** How far the journal is with what was queued. */
+  readonly delivery: Delivery
+  /** On which session the server said that this was all. */
+  caughtUpOn: Session | undefined
   /** The sequence to ask for: after what entered the queue. */
   next: number
   /** The head when the server accepted: what lies beyond it comes as it is stored. */
@@ -41,14 +47,21 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
     // The consumer takes all there is, so the queue holds everything since it was last found empty.
     if (Queue.sizeUnsafe(call.queue) === 0) call.queuedBytes = 0
     for (const each of entries) call.queuedBytes += entryBytes(each.entry)
+    call.delivery.next(last)
     Queue.offerAllUnsafe(call.queue, entries)
     receivedEntries.updateUnsafe(entries.length, call.services)
     pending.settle(entries.map(({ entry }) => entry))
-    status.set({ cursor: last })
     return Queue.sizeUnsafe(call.queue) < settings.maxQueuedEntries && call.queuedBytes < settings.maxQueuedBytes
   }
 
-  const followerOf = (call: Call): Follower => {
+  /** Shows how far the journal is. A connection that ended meanwhile is caught up with nothing. */
+  const show = (call: Call) => {
+    const { committed, settled } = call.delivery
+    const caughtUp = settled && call.caughtUpOn?.live === true
+    status.set(caughtUp ? { cursor: committed, caughtUp } : { cursor: committed })
+  }
+
+  const followerOf = (call: Call, session: Session): Follower => {
     call.head = Number.POSITIVE_INFINITY
     return {
       publicKey: call.identity.publicKey,
@@ -59,7 +72,11 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
         status.succeeded("changes")
       },
       take: (entries) => take(call, entries),
-      caughtUp: () => status.set({ caughtUp: true })
+      caughtUp: () => {
+        call.caughtUpOn = session
+        call.delivery.look()
+        show(call)
+      }
     }
   }
 
@@ -73,7 +90,7 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
   const followOnce = (call: Call): Effect.Effect<RemoteRefusal | undefined, ClientError> =>
     Effect.flatMap(link.session, (session) =>
       prover.prove(session, call.identity).pipe(
-        Effect.andThen(Effect.suspend(() => follow(session, followerOf(call)))),
+        Effect.andThen(Effect.suspend(() => follow(session, followerOf(call, session)))),
         Effect.andThen(drained(call)),
         Effect.as(undefined),
         Effect.catchTag("ConnectionFailure", () => Effect.succeed(undefined)),
@@ -106,15 +123,19 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
     const next = Math.max(1, options.startSequence)
     status.set({ cursor: next - 1, caughtUp: false })
     const { identity } = options
-    yield* run({
+    const call: Call = {
       identity,
       queue,
       services,
+      delivery: new Delivery(queue, next - 1),
+      caughtUpOn: undefined,
       next,
       head: Number.POSITIVE_INFINITY,
       lastEntryId: undefined,
       queuedBytes: 0
-    }).pipe(
+    }
+    yield* Effect.forkScoped(call.delivery.follow(() => show(call)))
+    yield* run(call).pipe(
       link.while.bind(link),
       Effect.catch((error) => {
         // Whoever closed the client waits for no more entries, and effect would log a failure.
