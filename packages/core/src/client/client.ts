@@ -2,6 +2,7 @@ import { Effect, Option, PubSub, type Scope, type Stream } from "effect"
 import { EventJournal, EventLog, type EventLogRemote } from "effect/eventlog"
 import type { Socket } from "effect/socket"
 import type { ConnectionFailure } from "./errors.ts"
+import { DeviceJournal } from "./journal/DeviceJournal.ts"
 import { type ClientOptions, settingsOf } from "./options.ts"
 import { PendingWrites } from "./pendingWrites.ts"
 import { makeProver } from "./prover.ts"
@@ -57,6 +58,7 @@ export const runClient = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.sync(() => status.set({ connection: "closed" })))
   const { wake, woken } = yield* makeWake
   yield* countLocalWrites(pending)
+  yield* readDeviceJournal(pending, status)
   const retryQuarantined = yield* openQuarantine(registry, status)
   yield* Effect.forkScoped(supervise({ socket, settings, sessions, status, woken, onFailure: listeners.onFailure }))
   yield* registerRemotes({
@@ -89,6 +91,29 @@ const countLocalWrites = Effect.fnUntraced(function* (
     Effect.flatMap((entries) => Effect.sync(() => pending.add(entries))),
     Effect.forever,
     Effect.forkScoped({ startImmediately: true })
+  )
+})
+
+/** Counts what earlier runs of the app left unsent, before anything of it can be acknowledged, and asks whether it is kept. */
+const readDeviceJournal = Effect.fnUntraced(function* (
+  pending: PendingWrites,
+  status: StatusStore
+): Effect.fn.Return<void, never, Scope.Scope> {
+  const journal = yield* Effect.serviceOption(DeviceJournal)
+  if (Option.isNone(journal)) return
+  const { persisted, unsent } = journal.value
+  const count = (ids: ReadonlyArray<string>) =>
+    Effect.sync(() => {
+      pending.add(ids.map((idString) => ({ idString })))
+      status.set({ pendingCounted: true })
+    })
+  yield* unsent.pipe(
+    Effect.flatMap(count),
+    Effect.catch((error) => Effect.logError("What is unsent could not be counted", error))
+  )
+  yield* persisted.pipe(
+    Effect.map((persisted) => status.set({ persisted })),
+    Effect.forkScoped
   )
 })
 

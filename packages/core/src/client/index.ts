@@ -3,6 +3,8 @@ export { EventLogClient, type EventLogClientOptions } from "./EventLogClient.ts"
 export { fromSocketUnencrypted, layerSocketUnencrypted, layerWebSocketUnencrypted } from "./EventLogRemote.ts"
 export { ConnectionFailure, CryptoUnavailable, RemoteRefusal, RemoteRetired } from "./errors.ts"
 export { generateIdentity, IdentityError, layerIdentity, loadIdentity } from "./identity.ts"
+export { DeviceJournal } from "./journal/DeviceJournal.ts"
+export { type JournalIndexedDbOptions, layerJournalIndexedDb } from "./journal/journalIndexedDb.ts"
 export type { ClientOptions, Rejection } from "./options.ts"
 export { Quarantine, type QuarantineOptions } from "./quarantine/Quarantine.ts"
 export {

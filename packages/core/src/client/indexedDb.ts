@@ -61,7 +61,16 @@ const abort = (tx: IDBTransaction): void => {
   }
 }
 
-const open = ({ name, upgrade, version }: DatabaseOptions) =>
+const open = (options: DatabaseOptions) =>
+  Effect.flatMap(Effect.context<never>(), (services) =>
+    openWith(options, () =>
+      Effect.runForkWith(services)(
+        Effect.logWarning(`The database ${options.name} waits for another tab that has an older version of it open`)
+      )
+    )
+  )
+
+const openWith = ({ name, upgrade, version }: DatabaseOptions, blocked: () => void) =>
   Effect.callback<IDBDatabase, EventJournal.EventJournalError>((resume) => {
     let request: IDBOpenDBRequest
     try {
@@ -70,6 +79,7 @@ const open = ({ name, upgrade, version }: DatabaseOptions) =>
       return resume(Effect.fail(failure("open", cause)))
     }
     request.onupgradeneeded = ({ oldVersion }) => upgrade(request.result, request.transaction!, oldVersion)
+    request.onblocked = blocked
     request.onerror = () => resume(Effect.fail(failure("open", request.error)))
     request.onsuccess = () => {
       const db = request.result

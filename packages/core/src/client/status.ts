@@ -9,17 +9,24 @@ export interface ClientStatus {
   readonly connection: "offline" | "connecting" | "online" | "closed"
   /** The server's id; `undefined` before the first contact. */
   readonly remoteId: EventJournal.RemoteId | undefined
-  /**
-   * Local entries that the server hasn't confirmed. Entries of an earlier run of the app are counted from the first
-   * contact on.
-   */
+  /** Local entries that the server hasn't confirmed. */
   readonly pendingWrites: number
+  /**
+   * Whether those of earlier runs of the app are among them for certain: at once with `layerJournalIndexedDb`, offline too.
+   * Another journal can't be asked; its entries are counted when the server is met and they are handed over.
+   */
+  readonly pendingCounted: boolean
   /** The last sequence that the journal has for certain; 0 before any. */
   readonly cursor: number
   /** Whether the journal has everything that the store held, as far as this connection told. */
   readonly caughtUp: boolean
   /** The last failure that wasn't followed by a success of the same kind. */
   readonly lastError: ClientError | undefined
+  /**
+   * Whether the browser promised to keep what is stored until the user removes it; `undefined` where it hasn't answered,
+   * can't, or wasn't asked by `layerJournalIndexedDb`.
+   */
+  readonly persisted: boolean | undefined
   /** Received entries that this device can't apply, and why. Always empty without a `Quarantine` beside the journal. */
   readonly quarantined: QuarantineSummary
 }
@@ -28,9 +35,11 @@ const initial: ClientStatus = {
   connection: "offline",
   remoteId: undefined,
   pendingWrites: 0,
+  pendingCounted: false,
   cursor: 0,
   caughtUp: false,
   lastError: undefined,
+  persisted: undefined,
   quarantined: nothingQuarantined
 }
 

@@ -1,0 +1,1 @@
+export { chromiumMissing, insecureHost, launchChromium } from "./chromium.ts"
