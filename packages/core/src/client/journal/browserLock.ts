@@ -15,23 +15,23 @@ export const makeBrowserLock = (database: string): WithLock =>
 const withWebLock =
   (name: string) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.acquireUseRelease(
-      acquire(name),
-      () => effect,
-      (release) => Effect.sync(release)
-    )
-
-/** Waits for a Web Lock; what it returns gives it back. */
-const acquire = (name: string): Effect.Effect<() => void> =>
-  Effect.callback((resume, signal) => {
-    const held = navigator.locks.request(
-      name,
-      { signal },
-      () => new Promise<void>((release) => resume(Effect.succeed(release)))
-    )
-    // Refused when the wait was interrupted, and where an origin may have no locks.
-    held.catch((error) => resume(Effect.die(error)))
-  })
+    Effect.suspend(() => {
+      // Set as soon as the lock is held, so that it is given back even when the wait is interrupted at that moment.
+      let release = () => {}
+      const acquired = Effect.callback<void>((resume, signal) => {
+        const hold = (done: () => void) => {
+          release = done
+          resume(Effect.void)
+        }
+        const held = navigator.locks.request(name, { signal }, () => new Promise<void>(hold))
+        // Refused when the wait was interrupted, and where an origin may have no locks.
+        held.catch((error) => resume(Effect.die(error)))
+      })
+      return Effect.ensuring(
+        Effect.andThen(acquired, effect),
+        Effect.sync(() => release())
+      )
+    })
 
 const makeLocalLock = (): WithLock => {
   const locks = new Map<EventLogMessage.StoreId, Semaphore.Semaphore>()

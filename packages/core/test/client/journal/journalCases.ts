@@ -185,7 +185,7 @@ export const journalCases: ReadonlyArray<JournalCase> = [
         stored.map((entry, index) => [index + 1, entry])
       )
       const { duplicates, handed } = yield* receive(journal, [
-        [301, foreign("k3", 1_290)],
+        [301, foreign("k3", 1_289)],
         [302, stored[0]!],
         [303, stored[299]!],
         [304, foreign("k0", 1)]
@@ -197,7 +197,7 @@ export const journalCases: ReadonlyArray<JournalCase> = [
           ["k0", 43],
           [
             "k3",
-            stored.filter(({ createdAtMillis, primaryKey }) => primaryKey === "k3" && createdAtMillis > 1_290).length
+            stored.filter(({ createdAtMillis, primaryKey }) => primaryKey === "k3" && createdAtMillis > 1_289).length
           ]
         ]
       )
