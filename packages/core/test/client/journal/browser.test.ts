@@ -1,7 +1,6 @@
-import { chromiumMissing, launchChromium } from "@eventlog-server/testkit/browser"
+import { bundle, chromiumMissing, launchChromium, servePage } from "@eventlog-server/testkit/browser"
 import type { Browser, BrowserContext, Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { bundle, servePage } from "./browserPage.ts"
 import { journalCases } from "./journalCases.ts"
 import type { OpenJournal, Tools } from "./page.ts"
 
