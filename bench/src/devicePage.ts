@@ -78,17 +78,18 @@ const device = {
     }
     await runtime.dispose()
   },
-  /** Sends what is unsent; the longest pause between two statuses is how long a user sees no progress. */
+  /** Sends what is unsent; the longest pause between two statuses, once online, is how long a user sees no progress. */
   send: async (kind: Kind, url: string, count: number) => {
     const began = performance.now()
-    let last = began
+    let last: number | undefined
     let stillest = 0
     const runtime = await deviceOf(kind, url)
     const client = await runtime.runPromise(EventLogClient)
-    client.subscribe(({ pendingWrites }) => {
-      if (pendingWrites === 0) return
-      stillest = Math.max(stillest, performance.now() - last)
-      last = performance.now()
+    client.subscribe(({ connection }) => {
+      if (connection !== "online") return
+      const now = performance.now()
+      stillest = Math.max(stillest, now - (last ?? now))
+      last = now
     })
     const counted = client.status().pendingWrites
     await untilStatus(runtime, ({ pendingWrites }) => pendingWrites > 0)

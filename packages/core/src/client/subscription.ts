@@ -26,8 +26,14 @@ interface Call {
   head: number
   /** The id of the entry before `next`, where it came as it is stored: by it a server knows whether its history is still that. */
   lastEntryId: Uint8Array | undefined
-  queuedBytes: number
+  /** What came since the server was asked last. */
+  received: { entries: number; bytes: number }
+  /** How many times as much as usual to ask for: what was compacted may come in pieces that make no progress by themselves. */
+  portions: number
 }
+
+/** How many portions are asked for at once, at most. */
+const maxPortions = 1_024
 
 /** How often a full queue is looked at. */
 const drainMillis = 20
@@ -40,18 +46,23 @@ const drainMillis = 20
  * sequence to ask for is the last one plus 1, which is what the journal arrives at too.
  */
 export const makeSubscriber = ({ link, pending, prover, settings, status }: RemoteContext) => {
+  const portionOf = ({ portions }: Call) => ({
+    maxEntries: portions * settings.maxQueuedEntries,
+    maxBytes: portions * settings.maxQueuedBytes
+  })
+
   const take = (call: Call, entries: ReadonlyArray<EventJournal.RemoteEntry>): boolean => {
     const { entry, remoteSequence: last } = entries[entries.length - 1]!
     call.next = last + 1
     call.lastEntryId = last > call.head ? entry.id.slice() : undefined
-    // The consumer takes all there is, so the queue holds everything since it was last found empty.
-    if (Queue.sizeUnsafe(call.queue) === 0) call.queuedBytes = 0
-    for (const each of entries) call.queuedBytes += entryBytes(each.entry)
+    call.received.entries += entries.length
+    for (const each of entries) call.received.bytes += entryBytes(each.entry)
     call.delivery.next(last)
     Queue.offerAllUnsafe(call.queue, entries)
     receivedEntries.updateUnsafe(entries.length, call.services)
     pending.settle(entries.map(({ entry }) => entry))
-    return Queue.sizeUnsafe(call.queue) < settings.maxQueuedEntries && call.queuedBytes < settings.maxQueuedBytes
+    const { maxBytes, maxEntries } = portionOf(call)
+    return call.received.entries < maxEntries && call.received.bytes < maxBytes
   }
 
   /** Shows how far the journal is. A connection that ended meanwhile is caught up with nothing. */
@@ -63,10 +74,12 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
 
   const followerOf = (call: Call, session: Session): Follower => {
     call.head = Number.POSITIVE_INFINITY
+    call.received = { entries: 0, bytes: 0 }
     return {
       publicKey: call.identity.publicKey,
       startSequence: call.next,
       lastEntryId: call.lastEntryId,
+      portion: portionOf(call),
       subscribed: (head) => {
         call.head = head
         status.succeeded("changes")
@@ -80,7 +93,7 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
     }
   }
 
-  /** A websocket can't be paused everywhere, so a full queue ends the subscription until the consumer has taken it. */
+  /** A websocket can't be paused everywhere, so a portion is asked for when the consumer has taken the one before. */
   const drained = (call: Call): Effect.Effect<void> =>
     Effect.suspend(() =>
       Queue.sizeUnsafe(call.queue) === 0 ? Effect.void : Effect.andThen(Effect.sleep(drainMillis), drained(call))
@@ -106,6 +119,7 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
     while (true) {
       const before = call.next
       const refusal = yield* followOnce(call)
+      call.portions = call.next > before ? 1 : Math.min(2 * call.portions, maxPortions)
       if (call.next > before) failures = 0
       if (refusal === undefined) continue
       if (!refusal.retryable) return yield* refusal
@@ -132,7 +146,8 @@ export const makeSubscriber = ({ link, pending, prover, settings, status }: Remo
       next,
       head: Number.POSITIVE_INFINITY,
       lastEntryId: undefined,
-      queuedBytes: 0
+      received: { entries: 0, bytes: 0 },
+      portions: 1
     }
     yield* Effect.forkScoped(call.delivery.follow(() => show(call)))
     yield* run(call).pipe(

@@ -52,12 +52,17 @@ export const WriteEntries = message("WriteEntries", { id, publicKey, entries: ar
 /**
  * Subscribes to the store of `publicKey` from `startSequence` (inclusive; 0 is 1). `lastEntryId` is the id of the entry before,
  * where the client received it live: then it is told when the server's history is another one by now.
+ *
+ * `maxEntries` and `maxBytes` are how much the client has room for: the subscription ends by itself, as with `StopChanges`, with
+ * the `Changes` that reaches either, so that nothing is under way that the client would throw away.
  */
 export const RequestChanges = message("RequestChanges", {
   publicKey,
   startSequence: sequence,
   id: optional(id),
-  lastEntryId: optional(uuid())
+  lastEntryId: optional(uuid()),
+  maxEntries: optional(natural),
+  maxBytes: optional(natural)
 })
 
 /** Ends the subscription of `publicKey`; with an `id`, only if it is still that one. */

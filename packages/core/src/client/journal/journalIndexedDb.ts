@@ -283,15 +283,31 @@ class IndexedDbJournal {
 const idString = (id: EventJournal.EntryId): string =>
   fromRow({ id, event: "", primaryKey: "", payload: id, origin: 0, place: 0 }).idString
 
+/** Entries that are put without a break: a page has to be able to paint between them. */
+const pageSize = 250
+
 /** Adds entries of an origin behind all others, within a transaction. */
 const append = (tx: IDBTransaction, entries: ReadonlyArray<Entry>, origin: number): void => {
   if (entries.length === 0) return
   const last = tx.objectStore(stores.state).get(state.place) as IDBRequest<number | undefined>
   last.onsuccess = () => {
-    let place = last.result ?? 0
-    const store = tx.objectStore(stores.entries)
-    for (const entry of entries) store.add(toRow(entry, origin, ++place))
-    tx.objectStore(stores.state).put(place, state.place)
+    const place = last.result ?? 0
+    tx.objectStore(stores.state).put(place + entries.length, state.place)
+    appendFrom(tx, { entries, origin, place }, 0)
+  }
+}
+
+const appendFrom = (
+  tx: IDBTransaction,
+  rows: { readonly entries: ReadonlyArray<Entry>; readonly origin: number; readonly place: number },
+  from: number
+): void => {
+  const { entries, origin, place } = rows
+  const until = Math.min(from + pageSize, entries.length)
+  const store = tx.objectStore(stores.entries)
+  for (let index = from; index < until; index++) {
+    const added = store.add(toRow(entries[index]!, origin, place + index + 1))
+    if (index === until - 1 && until < entries.length) added.onsuccess = () => appendFrom(tx, rows, until)
   }
 }
 
