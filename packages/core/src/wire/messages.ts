@@ -20,6 +20,9 @@ import { announcedFields, defaultLimits } from "./limits.ts"
 /** The websocket subprotocol, selected when the client offers it. */
 export const subprotocol = "eventlog.v1"
 
+/** What an adapter says, with 426, to a request without an upgrade that would be let in with one. */
+export const upgradeRequired = "This is an event log: connect with a websocket"
+
 /** The version that `Hello` carries. */
 export const protocolVersion = 1
 
