@@ -1,4 +1,4 @@
-import { Effect, Option, PubSub, type Scope, type Stream } from "effect"
+import { Effect, Option, PubSub, type Scope } from "effect"
 import { EventJournal, EventLog, type EventLogRemote } from "effect/eventlog"
 import type { Socket } from "effect/socket"
 import type { ConnectionFailure } from "./errors.ts"
@@ -23,8 +23,6 @@ export interface Client {
    * With `status` it is what React's `useSyncExternalStore` takes.
    */
   readonly subscribe: (listener: (status: ClientStatus) => void) => () => void
-  /** The status now and each new one; a slow consumer gets the newest. */
-  readonly statusChanges: Stream.Stream<ClientStatus>
   /** Doesn't wait any longer before it connects again; with a connection it looks whether that still lives. */
   readonly reconnect: Effect.Effect<void>
   /** Applies now what is set aside, as far as it can be. Without a `Quarantine` beside the journal there is nothing. */
@@ -71,7 +69,6 @@ export const runClient = Effect.fnUntraced(function* (
   return {
     status: () => status.current,
     subscribe: (listener) => status.subscribe(listener),
-    statusChanges: status.changes,
     reconnect: wake,
     retryQuarantined
   }

@@ -1,4 +1,3 @@
-import { Effect, Queue, Stream } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { ClientError, ClientMethod } from "./errors.ts"
 import { nothingQuarantined, type QuarantineSummary } from "./quarantine/Ward.ts"
@@ -95,17 +94,4 @@ export class StatusStore {
     const resolved = this.#status.lastError?.method === method
     this.set(resolved ? { ...change, lastError: undefined } : change)
   }
-
-  /** The status now, then each new one. A slow consumer gets the newest and misses those between. */
-  readonly changes: Stream.Stream<ClientStatus> = Stream.callback<ClientStatus>(
-    (queue) =>
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          Queue.offerUnsafe(queue, this.#status)
-          return this.subscribe((status) => Queue.offerUnsafe(queue, status))
-        }),
-        (unsubscribe) => Effect.sync(unsubscribe)
-      ),
-    { bufferSize: 1, strategy: "sliding" }
-  )
 }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeEntries, makeEntry } from "@eventlog-server/testkit/schema"
 import { Deferred, Effect, Exit, Fiber, Queue, Scope, Stream } from "effect"
-import { type ClientStatus, RemoteRefusal } from "../../src/client/index.ts"
+import { type ClientStatus, RemoteRefusal, statusChanges } from "../../src/client/index.ts"
 import { background, captureLogs, makeIdentity, startClient, storeId, untilStatus } from "./fixtures.ts"
 import { remoteId } from "./scriptedServer.ts"
 
@@ -130,7 +130,7 @@ describe("the status", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { client, server } = yield* Scope.provide(startClient(), scope)
-      const watching = yield* client.statusChanges.pipe(
+      const watching = yield* statusChanges(client).pipe(
         Stream.map(({ connection }) => connection),
         Stream.takeUntil((connection) => connection === "closed"),
         Stream.runCollect,

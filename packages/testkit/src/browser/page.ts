@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import { build } from "tsup"
 
 /** Bundles a script as an app's bundler does. */
-export const bundle = async (entry: URL): Promise<string> => {
+export const bundle = async (entry: URL, { minify = false } = {}): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), "page-"))
   try {
     await build({
@@ -20,6 +20,7 @@ export const bundle = async (entry: URL): Promise<string> => {
       target: "es2022",
       noExternal: [/.*/],
       splitting: false,
+      minify,
       dts: false,
       outDir: folder
     })
