@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import { EventJournal, EventLog } from "effect/eventlog"
 import fc from "fast-check"
 import type { Client, ClientStatus, QuarantinedEntry } from "../../src/client/index.ts"
@@ -174,6 +174,30 @@ describe("a device with a quarantine", () => {
       yield* untilHeld(disk, 2)
       yield* untilAside(client, ["b", "Undecodable"])
     }).pipe(silent)
+  )
+
+  it.effect.each([
+    ["fails", Effect.fail(new Error("no")), "no"],
+    ["fails with what can't be told", Effect.fail(Object.create(null)), "Something was thrown that is no error"],
+    ["interrupts itself", Effect.interrupt, "All fibers interrupted without error"]
+  ] as const)("sets aside an entry whose handler %s", ([, apply, message]) =>
+    Effect.gen(function* () {
+      const rules = { handlers: undefined, keepOrder: () => false, ignore: () => false, apply: () => apply }
+      const { aside, applied } = yield* new HandOver(rules, []).run([{ entry: added("a"), conflicts: [] }])
+      assert.deepStrictEqual([aside[0]?.reason, aside[0]?.message, applied], ["HandlerFailed", message, []])
+    })
+  )
+
+  it.effect("sets nothing aside because it is interrupted itself", () =>
+    Effect.gen(function* () {
+      const rules = { handlers: undefined, keepOrder: () => false, ignore: () => false, apply: () => Effect.never }
+      const running = yield* Effect.forkChild(new HandOver(rules, []).run([{ entry: added("a"), conflicts: [] }]), {
+        startImmediately: true
+      })
+      yield* Fiber.interrupt(running)
+      const exit = yield* Fiber.await(running)
+      assert.isTrue(Exit.isFailure(exit))
+    })
   )
 
   it("applies all in the end, each key in its order, whatever throws meanwhile", () =>
