@@ -165,7 +165,7 @@ class IndexedDbJournal {
       remoteId.onsuccess = () => {
         const remote = tx.objectStore(stores.remotes).get(remoteId.result ?? []) as IDBRequest<RemoteRow | undefined>
         remote.onsuccess = () => {
-          ids = readUnsentIds(tx, { origins: [0], after: remote.result?.sentPlace ?? 0 })
+          readUnsentIds(tx, { origins: [0], after: remote.result?.sentPlace ?? 0 }, (found) => (ids = found))
         }
       }
       return () => ids.map(idString)
@@ -272,7 +272,7 @@ class IndexedDbJournal {
         entries = readUnsent(tx, { origins: [0, ...others], after: sentPlace })
       }
       return () => ({
-        entries: [...entries].sort((a, b) => EventJournal.EntryIdOrder(a.id, b.id)),
+        entries,
         place: place.result ?? 0,
         sentPlace
       })

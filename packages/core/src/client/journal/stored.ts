@@ -1,4 +1,4 @@
-import type { EventJournal } from "effect/eventlog"
+import { EventJournal } from "effect/eventlog"
 import { bytesOf, type EntryRow, fromRow, indexes, stores } from "./layout.ts"
 
 type Entry = EventJournal.Entry
@@ -92,26 +92,48 @@ interface Reading {
 const rangesOf = ({ after, origins }: Reading): ReadonlyArray<IDBKeyRange> =>
   origins.map((origin) => IDBKeyRange.bound([origin, after], [origin, Number.POSITIVE_INFINITY], true))
 
-/** The entries of some origins behind a place. */
+/** The entries of some origins behind a place, in the order of their ids. */
 export const readUnsent = (tx: IDBTransaction, reading: Reading): ReadonlyArray<Entry> => {
   const found: Array<Entry> = []
-  for (const range of rangesOf(reading)) {
-    const rows = tx.objectStore(stores.entries).index(indexes.origin).getAll(range) as IDBRequest<Array<EntryRow>>
-    rows.onsuccess = () => {
-      for (const row of rows.result) found.push(fromRow(row))
+  readUnsentIds(tx, reading, (ids) => {
+    if (ids.length === 0) return
+    const entries = tx.objectStore(stores.entries)
+    const range = IDBKeyRange.bound(ids[0], ids[ids.length - 1])
+    const count = entries.count(range)
+    count.onsuccess = () => {
+      // What a device wrote without a connection lies together: read so it takes half the time of reading by the index.
+      if (count.result > spare * ids.length) return readRows(entries, ids, found)
+      const wanted = new Set(ids.map(keyOf))
+      const rows = entries.getAll(range) as IDBRequest<Array<EntryRow>>
+      rows.onsuccess = () => {
+        for (const row of rows.result) if (wanted.has(keyOf(row.id))) found.push(fromRow(row))
+      }
     }
-  }
+  })
   return found
 }
 
-/** Their ids. */
-export const readUnsentIds = (tx: IDBTransaction, reading: Reading): ReadonlyArray<EntryId> => {
-  const found: Array<EntryId> = []
-  for (const range of rangesOf(reading)) {
-    const keys = tx.objectStore(stores.entries).index(indexes.origin).getAllKeys(range)
-    keys.onsuccess = () => {
-      for (const key of keys.result) found.push(bytesOf(key))
-    }
+const readRows = (entries: IDBObjectStore, ids: ReadonlyArray<EntryId>, found: Array<Entry>): void => {
+  for (const id of ids) {
+    const row = entries.get(id) as IDBRequest<EntryRow>
+    row.onsuccess = () => found.push(fromRow(row.result))
   }
-  return found
+}
+
+/** Their ids, in their order. */
+export const readUnsentIds = (
+  tx: IDBTransaction,
+  reading: Reading,
+  done: (ids: ReadonlyArray<EntryId>) => void
+): void => {
+  const requests = rangesOf(reading).map((range) =>
+    tx.objectStore(stores.entries).index(indexes.origin).getAllKeys(range)
+  )
+  // Requests of a transaction end in their order, so all have with the last one.
+  const last = requests[requests.length - 1]
+  if (last === undefined) return
+  last.onsuccess = () => {
+    const ids = requests.flatMap(({ result }) => result.map(bytesOf))
+    done(ids.sort(EventJournal.EntryIdOrder))
+  }
 }
