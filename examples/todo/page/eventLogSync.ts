@@ -7,8 +7,7 @@ const toSyncStatus = (status: ClientStatus): SyncStatus => ({
   connection: status.connection,
   caughtUp: status.caughtUp,
   pendingWrites: status.pendingWrites,
-  // Before the first contact the client doesn't know what an earlier visit left unsent.
-  mayBeMore: status.remoteId === undefined,
+  mayBeMore: !status.pendingCounted,
   cursor: status.cursor,
   lastError: status.lastError?.cause.message
 })

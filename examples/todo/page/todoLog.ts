@@ -1,4 +1,4 @@
-import { layerIdentity } from "@eventlog-server/core/client"
+import { layerIdentity, layerJournalIndexedDb, Quarantine, quarantineIndexedDb } from "@eventlog-server/core/client"
 import { Effect, Layer, ManagedRuntime, Option, Schema, Stream } from "effect"
 import { EventJournal, EventLog } from "effect/eventlog"
 import { Reactivity } from "effect/reactivity"
@@ -51,8 +51,12 @@ export const openTodoLog = async (user: string, client: keyof typeof clients) =>
   const runtime = ManagedRuntime.make(
     clients[client](socket).pipe(
       Layer.provideMerge(EventLog.layer(schema, Layer.mergeAll(handlers, changes))),
+      // What another version of this page wrote may be unreadable here: it waits for the upgrade, and nothing else does.
+      Layer.provideMerge(
+        Quarantine.layer({ storage: quarantineIndexedDb({ database: `todos of ${user}, set aside` }) })
+      ),
       Layer.provideMerge([
-        EventJournal.layerIndexedDb({ database: `todos of ${user}` }),
+        layerJournalIndexedDb({ database: `todos of ${user}` }),
         layerIdentity({ storage: localStorage, key: `todo-identity of ${user}` }),
         Reactivity.layer
       ])

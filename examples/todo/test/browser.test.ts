@@ -1,9 +1,9 @@
 import { once } from "node:events"
+import { chromiumMissing, insecureHost, launchChromium } from "@eventlog-server/testkit/browser"
 import { freePort } from "@eventlog-server/testkit/network"
 import type { Browser } from "playwright-core"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { WebSocket } from "ws"
-import { chromiumMissing, insecureHost, launchChromium } from "./chromium.ts"
 import { openDevice, report, Tab } from "./device.ts"
 import { buildExample, killLeftovers, type Running, spawnScript, startServer } from "./process.ts"
 

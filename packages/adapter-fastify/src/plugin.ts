@@ -4,6 +4,7 @@ import {
   type Mountable,
   type ProtocolName,
   type Transport,
+  upgradeRequired,
   webSocketOptions,
   webSocketWarning
 } from "@eventlog-server/core/adapter"
@@ -56,7 +57,6 @@ const plugin: FastifyPluginAsync<EventLogPluginOptions> = async (app, options) =
   const infoOf = (request: FastifyRequest) => connections.get(request) as ConnectionInfo
 
   const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    if (!request.ws) return reply.code(426).headers({ connection: "upgrade", upgrade: "websocket" }).send()
     const { host, origin } = request.headers
     if (!isOriginAllowed({ host, origin }, allowedOrigins)) return reply.code(403).send()
     try {
@@ -67,6 +67,10 @@ const plugin: FastifyPluginAsync<EventLogPluginOptions> = async (app, options) =
     }
     const refusal = await server.admit(infoOf(request))
     if (refusal !== undefined) return reply.code(refusal).send()
+    // Told last, so that a client whose websocket is refused can ask without one for what.
+    if (!request.ws) {
+      return reply.code(426).headers({ connection: "upgrade", upgrade: "websocket" }).send(upgradeRequired)
+    }
     // The server's greeting goes out with the answer to the upgrade.
     holdForTurn(corkable(request.raw.socket))
   }

@@ -1,5 +1,10 @@
 import type { ConnectionInfo, Limits } from "@eventlog-server/core"
-import { isOriginAllowed, type ShownWebSocketOptions, webSocketWarning } from "@eventlog-server/core/adapter"
+import {
+  isOriginAllowed,
+  type ShownWebSocketOptions,
+  upgradeRequired,
+  webSocketWarning
+} from "@eventlog-server/core/adapter"
 import { type Context, Hono, type MiddlewareHandler } from "hono"
 import { connectionEvents } from "./connectionEvents.ts"
 import type { EventLogOptions } from "./options.ts"
@@ -34,9 +39,6 @@ export const eventLog = (options: EventLogOptions): Hono => {
   const app = new Hono()
 
   const admit: MiddlewareHandler = async (c, next) => {
-    if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
-      return c.body(null, 426, { connection: "upgrade", upgrade: "websocket" })
-    }
     const { host = new URL(c.req.url).host, origin } = c.req.header()
     if (!isOriginAllowed({ host, origin }, allowedOrigins)) return c.body(null, 403)
     const peer = { remoteAddress: getConnInfo?.(c).remote.address, headers: c.req.header() }
@@ -47,6 +49,10 @@ export const eventLog = (options: EventLogOptions): Hono => {
     }
     const refusal = await server.admit(infoOf(c))
     if (refusal !== undefined) return c.body(null, refusal)
+    // Told last, so that a client whose websocket is refused can ask without one for what.
+    if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+      return c.text(upgradeRequired, 426, { connection: "upgrade", upgrade: "websocket" })
+    }
     warn(c.env)
     return next()
   }

@@ -16,4 +16,4 @@ export {
   webSocketWarning
 } from "./server/webSocketOptions.ts"
 export type { Limits } from "./wire/limits.ts"
-export { subprotocol } from "./wire/messages.ts"
+export { subprotocol, upgradeRequired } from "./wire/messages.ts"

@@ -1,10 +1,12 @@
-import { Effect, Option, PubSub, type Scope, type Stream } from "effect"
+import { Effect, Option, PubSub, type Scope } from "effect"
 import { EventJournal, EventLog, type EventLogRemote } from "effect/eventlog"
 import type { Socket } from "effect/socket"
 import type { ConnectionFailure } from "./errors.ts"
+import { DeviceJournal } from "./journal/DeviceJournal.ts"
 import { type ClientOptions, settingsOf } from "./options.ts"
 import { PendingWrites } from "./pendingWrites.ts"
 import { makeProver } from "./prover.ts"
+import { Quarantine } from "./quarantine/Quarantine.ts"
 import { registerRemotes } from "./registrar.ts"
 import { makeRemote } from "./remote.ts"
 import { Sessions } from "./sessions.ts"
@@ -21,10 +23,10 @@ export interface Client {
    * With `status` it is what React's `useSyncExternalStore` takes.
    */
   readonly subscribe: (listener: (status: ClientStatus) => void) => () => void
-  /** The status now and each new one; a slow consumer gets the newest. */
-  readonly statusChanges: Stream.Stream<ClientStatus>
   /** Doesn't wait any longer before it connects again; with a connection it looks whether that still lives. */
   readonly reconnect: Effect.Effect<void>
+  /** Applies now what is set aside, as far as it can be. Without a `Quarantine` beside the journal there is nothing. */
+  readonly retryQuarantined: Effect.Effect<void, EventJournal.EventJournalError>
 }
 
 /** What happens before an app has its remote. */
@@ -54,6 +56,8 @@ export const runClient = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.sync(() => status.set({ connection: "closed" })))
   const { wake, woken } = yield* makeWake
   yield* countLocalWrites(pending)
+  yield* readDeviceJournal(pending, status)
+  const retryQuarantined = yield* openQuarantine(registry, status)
   yield* Effect.forkScoped(supervise({ socket, settings, sessions, status, woken, onFailure: listeners.onFailure }))
   yield* registerRemotes({
     registry,
@@ -65,8 +69,8 @@ export const runClient = Effect.fnUntraced(function* (
   return {
     status: () => status.current,
     subscribe: (listener) => status.subscribe(listener),
-    statusChanges: status.changes,
-    reconnect: wake
+    reconnect: wake,
+    retryQuarantined
   }
 })
 
@@ -85,4 +89,45 @@ const countLocalWrites = Effect.fnUntraced(function* (
     Effect.forever,
     Effect.forkScoped({ startImmediately: true })
   )
+})
+
+/** Counts what earlier runs of the app left unsent, before anything of it can be acknowledged, and asks whether it is kept. */
+const readDeviceJournal = Effect.fnUntraced(function* (
+  pending: PendingWrites,
+  status: StatusStore
+): Effect.fn.Return<void, never, Scope.Scope> {
+  const journal = yield* Effect.serviceOption(DeviceJournal)
+  if (Option.isNone(journal)) return
+  const { persisted, unsent } = journal.value
+  const count = (ids: ReadonlyArray<string>) =>
+    Effect.sync(() => {
+      pending.add(ids.map((idString) => ({ idString })))
+      status.set({ pendingCounted: true })
+    })
+  yield* unsent.pipe(
+    Effect.flatMap(count),
+    Effect.catch((error) => Effect.logError("What is unsent could not be counted", error))
+  )
+  yield* persisted.pipe(
+    Effect.map((persisted) => status.set({ persisted })),
+    Effect.forkScoped
+  )
+})
+
+/** Lets the quarantine know the app's handlers, applies what it holds by now, and shows the rest in the status. */
+const openQuarantine = Effect.fnUntraced(function* (
+  registry: EventLog.Registry["Service"],
+  status: StatusStore
+): Effect.fn.Return<Client["retryQuarantined"], never, Scope.Scope> {
+  const quarantine = yield* Effect.serviceOption(Quarantine)
+  if (Option.isNone(quarantine)) return Effect.void
+  const { attach, follow, retry, summary } = quarantine.value
+  yield* attach(registry)
+  yield* follow((quarantined) => status.set({ quarantined }))
+  status.set({ quarantined: summary() })
+  yield* retry.pipe(
+    Effect.catchCause((cause) => Effect.logError("What is quarantined could not be applied", cause)),
+    Effect.forkScoped
+  )
+  return retry
 })

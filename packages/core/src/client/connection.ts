@@ -12,6 +12,7 @@ import {
 import { protocolVersion } from "../wire/messages.ts"
 import { retryAfterOf } from "../wire/retryAfter.ts"
 import { ConnectionFailure } from "./errors.ts"
+import { OpeningError } from "./explain.ts"
 import { Inbox } from "./inbox.ts"
 import { keepAlive } from "./keepAlive.ts"
 import type { Settings } from "./options.ts"
@@ -126,6 +127,11 @@ const violation = (message: string) => new ConnectionFailure({ reason: "Protocol
 const refusedConnection = (error: { readonly message: string }) =>
   new ConnectionFailure({ reason: "Open", message: error.message, cause: error })
 
+const openingOf = (cause: unknown): { readonly message: string; readonly status?: number | undefined } =>
+  cause instanceof OpeningError
+    ? { message: cause.message, status: cause.status }
+    : { message: "The connection could not be opened" }
+
 const toFailure = (error: Socket.SocketError): ConnectionFailure => {
   const { reason } = error
   switch (reason._tag) {
@@ -140,7 +146,7 @@ const toFailure = (error: Socket.SocketError): ConnectionFailure => {
     case "SocketOpenError":
       return new ConnectionFailure({
         reason: reason.kind === "Timeout" ? "Timeout" : "Open",
-        message: "The connection could not be opened",
+        ...openingOf(reason.cause),
         cause: error
       })
     default:

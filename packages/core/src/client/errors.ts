@@ -32,6 +32,8 @@ export class ConnectionFailure extends Data.TaggedError("ConnectionFailure")<{
   readonly message: string
   /** The websocket close code, where there was one. */
   readonly closeCode?: number | undefined
+  /** The HTTP status that the server refused the connection with, where it could be found out. */
+  readonly status?: number | undefined
   /** How long the server asked this device to stay away, in milliseconds, where it did. */
   readonly retryAfter?: number | undefined
   readonly cause?: unknown

@@ -10,6 +10,8 @@ export interface Follower {
   readonly startSequence: number
   /** The id of the entry before, where it was received live. */
   readonly lastEntryId: Uint8Array | undefined
+  /** How much there is room for. A server that heeds it ends the subscription then. */
+  readonly portion: { readonly maxEntries: number; readonly maxBytes: number }
   /** The server accepted; what comes up to `head` may be compacted. */
   readonly subscribed: (head: number) => void
   /** Takes the entries of one `Changes`, at least one. Answers whether there is room for more. */
@@ -27,7 +29,7 @@ export interface Follower {
  */
 export const follow = (session: Session, follower: Follower): Effect.Effect<void, RemoteRefusal | ConnectionFailure> =>
   Effect.callback((resume) => {
-    const { lastEntryId, publicKey, startSequence } = follower
+    const { lastEntryId, portion, publicKey, startSequence } = follower
     const last = lastEntryId === undefined ? {} : { lastEntryId }
     const sequences = makeSequenceCheck(startSequence - 1)
     let id = 0
@@ -59,7 +61,7 @@ export const follow = (session: Session, follower: Follower): Effect.Effect<void
       }
     }
 
-    id = session.open((id) => ({ _tag: "RequestChanges", id, publicKey, startSequence, ...last }), {
+    id = session.open((id) => ({ _tag: "RequestChanges", id, publicKey, startSequence, ...last, ...portion }), {
       answer,
       ended: (failure) => resume(Effect.fail(failure))
     })

@@ -30,7 +30,10 @@ export interface ClientOptions {
   readonly pingTimeout?: Duration.Input | undefined
   /** How long closing waits for the last writes to be acked, when there is a connection. @default 2 s */
   readonly closeTimeout?: Duration.Input | undefined
-  /** Received entries that may wait for the journal; beyond it the subscription rests until they are taken. @default 10_000 */
+  /**
+   * Received entries that may wait for the journal: so many are asked for at a time, and a page more may come.
+   * @default 10_000
+   */
   readonly maxQueuedEntries?: number | undefined
   /** The same in bytes. @default 16 MiB */
   readonly maxQueuedBytes?: number | undefined

@@ -11,7 +11,7 @@ export class PendingWrites {
   }
 
   /** Entries that were written here. */
-  add(entries: Iterable<EventJournal.Entry>): void {
+  add(entries: Iterable<Pick<EventJournal.Entry, "idString">>): void {
     for (const entry of entries) this.#ids.add(entry.idString)
     this.#changed(this.#ids.size)
   }

@@ -1,6 +1,6 @@
-import { Effect, Queue, Stream } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { ClientError, ClientMethod } from "./errors.ts"
+import { nothingQuarantined, type QuarantineSummary } from "./quarantine/Ward.ts"
 
 /** What a page can show of its client. A value never changes; a change makes a new one. */
 export interface ClientStatus {
@@ -8,26 +8,38 @@ export interface ClientStatus {
   readonly connection: "offline" | "connecting" | "online" | "closed"
   /** The server's id; `undefined` before the first contact. */
   readonly remoteId: EventJournal.RemoteId | undefined
-  /**
-   * Local entries that the server hasn't confirmed. Entries of an earlier run of the app are counted from the first
-   * contact on.
-   */
+  /** Local entries that the server hasn't confirmed. */
   readonly pendingWrites: number
-  /** The last sequence that was handed to the journal; 0 before any. */
+  /**
+   * Whether those of earlier runs of the app are among them for certain: at once with `layerJournalIndexedDb`, offline too.
+   * Another journal can't be asked; its entries are counted when the server is met and they are handed over.
+   */
+  readonly pendingCounted: boolean
+  /** The last sequence that the journal has for certain; 0 before any. */
   readonly cursor: number
-  /** Whether everything that the store held was received on this connection. */
+  /** Whether the journal has everything that the store held, as far as this connection told. */
   readonly caughtUp: boolean
   /** The last failure that wasn't followed by a success of the same kind. */
   readonly lastError: ClientError | undefined
+  /**
+   * Whether the browser promised to keep what is stored until the user removes it; `undefined` where it hasn't answered,
+   * can't, or wasn't asked by `layerJournalIndexedDb`.
+   */
+  readonly persisted: boolean | undefined
+  /** Received entries that this device can't apply, and why. Always empty without a `Quarantine` beside the journal. */
+  readonly quarantined: QuarantineSummary
 }
 
 const initial: ClientStatus = {
   connection: "offline",
   remoteId: undefined,
   pendingWrites: 0,
+  pendingCounted: false,
   cursor: 0,
   caughtUp: false,
-  lastError: undefined
+  lastError: undefined,
+  persisted: undefined,
+  quarantined: nothingQuarantined
 }
 
 type Listener = (status: ClientStatus) => void
@@ -82,17 +94,4 @@ export class StatusStore {
     const resolved = this.#status.lastError?.method === method
     this.set(resolved ? { ...change, lastError: undefined } : change)
   }
-
-  /** The status now, then each new one. A slow consumer gets the newest and misses those between. */
-  readonly changes: Stream.Stream<ClientStatus> = Stream.callback<ClientStatus>(
-    (queue) =>
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          Queue.offerUnsafe(queue, this.#status)
-          return this.subscribe((status) => Queue.offerUnsafe(queue, status))
-        }),
-        (unsubscribe) => Effect.sync(unsubscribe)
-      ),
-    { bufferSize: 1, strategy: "sliding" }
-  )
 }

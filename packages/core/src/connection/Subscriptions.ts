@@ -11,6 +11,16 @@ export interface ActiveSubscription {
   readonly storeId: StoreId
   /** What the client calls it, where it gave it a name. */
   readonly id: number | string | undefined
+  /** After how much it ends by itself, where the client said so. */
+  readonly portion?: Portion | undefined
+}
+
+/** How much a client has room for. */
+export interface Portion {
+  /** @default as many as there are */
+  readonly maxEntries?: number | undefined
+  /** Bytes of payload, event name and primary key. @default as many as there are */
+  readonly maxBytes?: number | undefined
 }
 
 /** What subscriptions need of their connection. */
@@ -66,7 +76,8 @@ export class Subscriptions {
     const running: Running = { ...subscription, stopped: false, fiber: undefined }
     this.#running.set(subscription.publicKey, running)
     const sink = this.#options.begin(subscription, opened.head)
-    running.fiber = this.#options.run(opened.run(whileRunning(running, sink)))
+    const portioned = withinPortion(subscription.portion, sink, () => this.stop(running.publicKey, running.id))
+    running.fiber = this.#options.run(opened.run(whileRunning(running, portioned)))
     // What was sent at once may have been too much for the connection, and have ended it before there was a fiber to end.
     if (running.stopped) return running.fiber.interruptUnsafe()
     running.fiber.addObserver((exit) => this.#failed(running, exit))
@@ -100,6 +111,23 @@ export class Subscriptions {
     running.stopped = true
     this.#running.delete(running.publicKey)
     if (!Cause.hasInterruptsOnly(exit.cause)) this.#options.onLost(running, exit.cause)
+  }
+}
+
+/** A sink that ends its subscription with the page that fills a portion. */
+const withinPortion = (portion: Portion | undefined, sink: Sink, end: () => void): Sink => {
+  if (portion === undefined) return sink
+  const { maxBytes = Number.POSITIVE_INFINITY, maxEntries = Number.POSITIVE_INFINITY } = portion
+  let entries = 0
+  let bytes = 0
+  return {
+    ...sink,
+    deliver: (page, from) => {
+      sink.deliver(page, from)
+      entries += page.entries.length - from
+      bytes += page.bytesFrom(from)
+      if (entries >= maxEntries || bytes >= maxBytes) end()
+    }
   }
 }
 

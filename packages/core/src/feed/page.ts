@@ -37,6 +37,11 @@ export class Page {
     return encoding
   }
 
+  /** The same of the entries from an index on. */
+  bytesFrom(index: number): number {
+    return index === 0 ? this.bytes : this.entries.slice(index).reduce((sum, { entry }) => sum + entryBytes(entry), 0)
+  }
+
   /** The index of the first entry whose sequence is at least `sequence`. */
   indexOf(sequence: number): number {
     if (sequence <= this.first) return 0

@@ -20,6 +20,9 @@ import { announcedFields, defaultLimits } from "./limits.ts"
 /** The websocket subprotocol, selected when the client offers it. */
 export const subprotocol = "eventlog.v1"
 
+/** What an adapter says, with 426, to a request without an upgrade that would be let in with one. */
+export const upgradeRequired = "This is an event log: connect with a websocket"
+
 /** The version that `Hello` carries. */
 export const protocolVersion = 1
 
@@ -52,12 +55,17 @@ export const WriteEntries = message("WriteEntries", { id, publicKey, entries: ar
 /**
  * Subscribes to the store of `publicKey` from `startSequence` (inclusive; 0 is 1). `lastEntryId` is the id of the entry before,
  * where the client received it live: then it is told when the server's history is another one by now.
+ *
+ * `maxEntries` and `maxBytes` are how much the client has room for: the subscription ends by itself, as with `StopChanges`, with
+ * the `Changes` that reaches either, so that nothing is under way that the client would throw away.
  */
 export const RequestChanges = message("RequestChanges", {
   publicKey,
   startSequence: sequence,
   id: optional(id),
-  lastEntryId: optional(uuid())
+  lastEntryId: optional(uuid()),
+  maxEntries: optional(natural),
+  maxBytes: optional(natural)
 })
 
 /** Ends the subscription of `publicKey`; with an `id`, only if it is still that one. */

@@ -126,6 +126,39 @@ describe("a subscription", () => {
       })
   )
 
+  it.live("asks for as much as it has room for, and for more where that brought it no further", () =>
+    Effect.gen(function* () {
+      const { peer, remote } = yield* connectTo({ maxQueuedEntries: 2, maxQueuedBytes: 1_000 })
+      const changes = yield* remote.changes({ identity, storeId, startSequence: 1 })
+      const first = yield* peer.next("RequestChanges")
+      assert.deepInclude(first, { startSequence: 1, maxEntries: 2, maxBytes: 1_000 })
+      // A bucket whose last sequence is 9: its parts bring the cursor to 9 and not behind it.
+      const part = makeEntries(2)
+      peer.changes(first, [
+        [8, part[0]!],
+        [8, part[1]!]
+      ])
+      yield* Queue.takeAll(changes)
+      const second = yield* peer.next("RequestChanges")
+      assert.deepInclude(second, { startSequence: 9, maxEntries: 2 })
+      peer.changes(second, [
+        [8, part[0]!],
+        [8, part[1]!]
+      ])
+      yield* Queue.takeAll(changes)
+      const third = yield* peer.next("RequestChanges")
+      assert.deepInclude(third, { startSequence: 9, maxEntries: 4, maxBytes: 2_000 })
+      peer.changes(third, [
+        [8, part[0]!],
+        [8, part[1]!],
+        [9, makeEntry()],
+        [10, makeEntry()]
+      ])
+      yield* Queue.takeAll(changes)
+      assert.deepInclude(yield* peer.next("RequestChanges"), { startSequence: 11, maxEntries: 2 })
+    })
+  )
+
   it.live("asks again when it is refused for now", () =>
     Effect.gen(function* () {
       const { peer, remote } = yield* connectTo()

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeEntries, makeEntry } from "@eventlog-server/testkit/schema"
-import { Effect, Exit, Fiber, Scope, Stream } from "effect"
-import { type ClientStatus, RemoteRefusal } from "../../src/client/index.ts"
+import { Deferred, Effect, Exit, Fiber, Queue, Scope, Stream } from "effect"
+import { type ClientStatus, RemoteRefusal, statusChanges } from "../../src/client/index.ts"
 import { background, captureLogs, makeIdentity, startClient, storeId, untilStatus } from "./fixtures.ts"
 import { remoteId } from "./scriptedServer.ts"
 
@@ -33,7 +33,7 @@ describe("the status", () => {
       yield* again
       assert.deepInclude(client.status(), { pendingWrites: 0, lastError: undefined })
 
-      yield* remote.changes({ identity, storeId, startSequence: 5 })
+      const journal = yield* remote.changes({ identity, storeId, startSequence: 5 })
       const subscription = yield* peer.next("RequestChanges")
       const { publicKey } = subscription
       const id = subscription.id!
@@ -42,6 +42,8 @@ describe("the status", () => {
         [5, makeEntry()],
         [6, makeEntry()]
       ])
+      yield* Queue.takeAll(journal)
+      yield* Effect.forkChild(Queue.takeAll(journal))
       const behind = yield* untilStatus(client, ({ cursor }) => cursor === 6)
       assert.isFalse(behind.caughtUp)
       peer.send({ _tag: "CaughtUp", publicKey, id, head: 6 })
@@ -50,6 +52,39 @@ describe("the status", () => {
       const offline = yield* untilStatus(client, ({ connection }) => connection === "offline")
       assert.deepInclude(offline, { caughtUp: false, cursor: 6 })
       assert.strictEqual(offline.lastError?.method, "connect")
+    })
+  )
+
+  it.live("follows what the journal has committed, not what has arrived", () =>
+    Effect.gen(function* () {
+      const { client, registered, server } = yield* startClient()
+      const peer = yield* server.accept
+      peer.hello()
+      const remote = yield* registered
+      const journal = yield* remote.changes({ identity, storeId, startSequence: 1 })
+      const subscription = yield* peer.next("RequestChanges")
+      const { id, publicKey } = subscription
+      const committing = yield* Queue.unbounded<Deferred.Deferred<void>>()
+      yield* Queue.takeAll(journal).pipe(
+        Effect.andThen(Deferred.make<void>()),
+        Effect.tap((commit) => Queue.offer(committing, commit)),
+        Effect.flatMap(Deferred.await),
+        Effect.forever,
+        Effect.forkChild
+      )
+      peer.changes(subscription, [[1, makeEntry()]])
+      const first = yield* Queue.take(committing)
+      peer.changes(subscription, [[2, makeEntry()]])
+      peer.send({ _tag: "CaughtUp", publicKey, id: id!, head: 2 })
+      while ((yield* Queue.size(journal)) === 0) yield* Effect.sleep(1)
+      assert.deepInclude(client.status(), { cursor: 0, caughtUp: false })
+      yield* Deferred.succeed(first, undefined)
+      const second = yield* Queue.take(committing)
+      const half = yield* untilStatus(client, ({ cursor }) => cursor === 1)
+      assert.isFalse(half.caughtUp)
+      yield* Deferred.succeed(second, undefined)
+      const whole = yield* untilStatus(client, ({ caughtUp }) => caughtUp)
+      assert.strictEqual(whole.cursor, 2)
     })
   )
 
@@ -95,7 +130,7 @@ describe("the status", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { client, server } = yield* Scope.provide(startClient(), scope)
-      const watching = yield* client.statusChanges.pipe(
+      const watching = yield* statusChanges(client).pipe(
         Stream.map(({ connection }) => connection),
         Stream.takeUntil((connection) => connection === "closed"),
         Stream.runCollect,

@@ -1,6 +1,7 @@
 import { todoAdded, todosAdded } from "@eventlog-server/testkit/schema"
 import { describe, expect, it } from "vitest"
 import { memoryBackend } from "../../src/index.ts"
+import { entryBytes } from "../../src/wire/fields.ts"
 import { openDevice, startServer } from "./host.ts"
 
 const storeId = "store"
@@ -38,6 +39,32 @@ describe("subscribing", () => {
     expect(sequencesOf(await device.untilDelivered("A", 1))).toEqual([3])
     await device.subscribe("A", 0)
     expect(sequencesOf(await device.untilDelivered("A", 4)).slice(1)).toEqual([1, 2, 3])
+  })
+
+  it.each([
+    ["entries", { maxEntries: 4 }],
+    ["bytes", { maxBytes: 4 * entryBytes(todoAdded("t0")) }]
+  ])("ends by itself with the message that fills what the client has room for, in %s", async (_, portion) => {
+    const { server, url } = await startServer({ limits: { maxPageEntries: 3 } })
+    await server.assign({ publicKey: "A", storeId })
+    const device = await openDevice(url)
+    await device.write("A", todosAdded(8))
+    device.send({ _tag: "RequestChanges", publicKey: "A", startSequence: 2, id: 1, ...portion })
+    expect(sequencesOf(await device.untilDelivered("A", 6))).toEqual([2, 3, 4, 5, 6, 7])
+    await device.settled()
+    expect((await server.stats()).subscriptions).toBe(0)
+    device.send({ _tag: "RequestChanges", publicKey: "A", startSequence: 8, id: 2, ...portion })
+    await device.untilDelivered("A", 7)
+    await device.next("CaughtUp", ({ id }) => id === 2)
+    // What is live counts, too, and a portion that begins anew is whole.
+    for (const [index, id] of ["t8", "t9", "t10"].entries()) {
+      await device.write("A", [todoAdded(id)])
+      await device.untilDelivered("A", 8 + index)
+    }
+    await device.write("A", [todoAdded("t11")])
+    await device.settled()
+    expect(sequencesOf(await device.untilDelivered("A", 10))).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    expect((await server.stats()).subscriptions).toBe(0)
   })
 
   it("replaces the subscription of a key, tells the two apart by their ids, and stops it", async () => {

@@ -116,7 +116,15 @@ export const requests: Arbitraries<ProtocolRequestUnencrypted> = {
     plain
   ),
   RequestChanges: fc.record(
-    { _tag: fc.constant("RequestChanges"), publicKey: text, startSequence: natural, id: natural, lastEntryId: uuid },
+    {
+      _tag: fc.constant("RequestChanges"),
+      publicKey: text,
+      startSequence: natural,
+      id: natural,
+      lastEntryId: uuid,
+      maxEntries: natural,
+      maxBytes: natural
+    },
     { ...plain, requiredKeys: ["_tag", "publicKey", "startSequence"] }
   ),
   StopChanges: fc.record(

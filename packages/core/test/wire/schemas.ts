@@ -40,7 +40,9 @@ const RequestChanges = Schema.TaggedStruct("RequestChanges", {
   publicKey: Schema.String,
   startSequence: Sequence,
   id: Schema.optionalKey(Id),
-  lastEntryId: Schema.optionalKey(Bytes.check(Schema.makeFilter(({ length }) => length === 16)))
+  lastEntryId: Schema.optionalKey(Bytes.check(Schema.makeFilter(({ length }) => length === 16))),
+  maxEntries: Schema.optionalKey(Schema.Natural),
+  maxBytes: Schema.optionalKey(Schema.Natural)
 })
 
 const StopChanges = Schema.TaggedStruct("StopChanges", {

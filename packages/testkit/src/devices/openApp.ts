@@ -1,4 +1,4 @@
-import { type ClientStatus, EventLogClient, generateIdentity } from "@eventlog-server/core/client"
+import { type ClientStatus, EventLogClient, generateIdentity, statusChanges } from "@eventlog-server/core/client"
 import { Effect, Layer, ManagedRuntime, Stream } from "effect"
 import { type EventGroup, EventJournal, EventLog } from "effect/eventlog"
 import { onTestFinished } from "vitest"
@@ -24,15 +24,15 @@ const withHeaders = (headers: Readonly<Record<string, string>>) =>
 /** Opens an app on effect's `EventLog` with the client of this repository, on a new device, until the test is over. */
 export const openApp = async <Groups extends EventGroup.Any>(options: AppOptions<Groups>) => {
   const { handlers, headers = {}, schema, url } = options
-  const client = EventLogClient.layer({ url: url.replace(/^http/, "ws"), WebSocket: withHeaders(headers) })
+  const app = EventLogClient.layer({ url: url.replace(/^http/, "ws"), WebSocket: withHeaders(headers) })
   const runtime = ManagedRuntime.make(
-    client.pipe(
+    app.pipe(
       Layer.provideMerge(EventLog.layer(schema, handlers)),
       Layer.provideMerge([EventJournal.layerMemory, Layer.effect(EventLog.Identity, generateIdentity)])
     )
   )
   onTestFinished(() => runtime.dispose())
-  const { statusChanges } = await runtime.runPromise(EventLogClient)
+  const client = await runtime.runPromise(EventLogClient)
   const { publicKey } = await runtime.runPromise(EventLog.Identity)
   const write = await runtime.runPromise(EventLog.makeClient(schema))
   return {
@@ -40,6 +40,6 @@ export const openApp = async <Groups extends EventGroup.Any>(options: AppOptions
     write: (event: Parameters<typeof write>[0]) => runtime.runPromise(write(event)),
     /** The first status, from now on, that fits. */
     until: (fits: (status: ClientStatus) => boolean): Promise<ClientStatus> =>
-      runtime.runPromise(Effect.flatMap(Stream.runHead(Stream.filter(statusChanges, fits)), Effect.fromOption))
+      runtime.runPromise(Effect.flatMap(Stream.runHead(Stream.filter(statusChanges(client), fits)), Effect.fromOption))
   }
 }

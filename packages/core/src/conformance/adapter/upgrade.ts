@@ -1,4 +1,5 @@
 import { expect, it } from "vitest"
+import { upgradeRequired } from "../../adapter.ts"
 import type { ConnectionInfo } from "../../index.ts"
 import { subprotocol } from "../../wire/messages.ts"
 import { connect, refusal } from "./client.ts"
@@ -14,7 +15,23 @@ export const upgrade = (mount: Mount): void => {
     const response = await fetch(url.replace("ws:", "http:"))
     expect(response.status).toBe(426)
     expect(response.headers.get("upgrade")).toBe("websocket")
+    expect(await response.text()).toBe(upgradeRequired)
     expect(recorder.connections.size).toBe(0)
+  })
+
+  it("refuses a plain GET as it would refuse the upgrade, so that a client can find out why", async () => {
+    const { url } = await record(mount, {
+      authenticate: (header) => {
+        if (header("authorization") === undefined) throw new Error("unknown")
+      },
+      admit: async ({ headers }) => (headers.authorization === "busy" ? 503 : undefined)
+    })
+    const statusOf = async (headers: Record<string, string>) =>
+      (await fetch(url.replace("ws:", "http:"), { headers })).status
+    expect(await statusOf({})).toBe(401)
+    expect(await statusOf({ authorization: "busy" })).toBe(503)
+    expect(await statusOf({ authorization: "ada" })).toBe(426)
+    expect(await refusal(url, { headers: { authorization: "busy" } })).toBe(503)
   })
 
   it("selects the subprotocol eventlog.v1 when it is offered", async () => {

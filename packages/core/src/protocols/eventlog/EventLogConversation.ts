@@ -159,9 +159,9 @@ export class EventLogConversation implements Conversation {
   /** A refused subscription leaves the key's former one as it is. */
   #subscribe(request: typeof RequestChanges.Type): Effect.Effect<void, DomainError> {
     const { grants, subscriptions } = this.#peer
-    const { id, publicKey } = request
+    const { id, maxBytes, maxEntries, publicKey } = request
     return Effect.map(grants.subscribe(request), (opened) =>
-      subscriptions.start({ publicKey, storeId: opened.storeId, id }, opened)
+      subscriptions.start({ publicKey, storeId: opened.storeId, id, portion: { maxBytes, maxEntries } }, opened)
     )
   }
 

@@ -101,6 +101,8 @@ FRAMES = [
         "startSequence": 4_294_967_296, "id": 1}),
     ("client", "A subscription of a device that says what it received last", {"_tag": "RequestChanges",
         "publicKey": KEY, "startSequence": 8, "id": 2, "lastEntryId": FIRST}),
+    ("client", "A subscription for as much as there is room for", {"_tag": "RequestChanges",
+        "publicKey": KEY, "startSequence": 1, "id": 3, "maxEntries": 10_000, "maxBytes": 16_777_216}),
     ("client", "The end of a subscription", {"_tag": "StopChanges", "publicKey": KEY}),
     ("client", "The end of one subscription only", {"_tag": "StopChanges", "publicKey": KEY, "id": 1}),
     ("both", "A ping", {"_tag": "Ping", "id": 200}),
