@@ -26,6 +26,7 @@ export {
   type EventLogServer
 } from "./server/createEventLogServer.ts"
 export { groupCompaction } from "./server/groupCompaction.ts"
+export type { Health } from "./server/health.ts"
 export { InsideTransactionError } from "./server/insideTransaction.ts"
 export type { ServerOptions } from "./server/options.ts"
 export { InvalidEventError } from "./server/serverWrite.ts"

@@ -10,6 +10,7 @@ import {
 } from "@eventlog-server/core/backend"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
 import type { Kysely, Transaction } from "kysely"
+import { check } from "./admin/check.ts"
 import { erase } from "./admin/erase.ts"
 import { heads } from "./admin/heads.ts"
 import { readId, rotateId } from "./admin/identity.ts"
@@ -143,6 +144,7 @@ const makePorts = <DB>(
       wakeups: wakeups.of
     }).pipe(
       Context.add(FeedAdmin, {
+        check: check(database),
         heads: (after, limit) => heads(database, after, limit),
         erase: (storeId) => Effect.tap(erase(database, storeId), () => Effect.sync(() => wakeups.changed(storeId))),
         id: readId(database),

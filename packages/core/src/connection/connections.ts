@@ -75,6 +75,8 @@ export class Connections extends Context.Service<
     readonly recheck: (publicKey: string) => Effect.Effect<void>
     /** Refuses new connections and requests, answers what was accepted, closes with 1012, and sees sockets go. */
     readonly drain: Effect.Effect<void>
+    /** Whether a drain began. */
+    readonly isDraining: () => boolean
     readonly stats: () => {
       readonly connections: number
       readonly subscriptions: number
@@ -293,6 +295,7 @@ export const layerConnections = (
         revoke,
         recheck,
         drain,
+        isDraining: () => isClosing,
         stats: () => ({
           connections: open.live.size,
           subscriptions: subscriptionCount(),

@@ -12,6 +12,7 @@ import { type AppLogger, layerAppLogger } from "./appLogger.ts"
 import { type AsyncAuth, type AsyncEnroll, layerAsyncAuth } from "./asyncAuth.ts"
 import { type AsyncHandlers, layerAsyncHandlers } from "./asyncHandlers.ts"
 import { EventLogServerUnencrypted, layer, type ServerStats } from "./EventLogServerUnencrypted.ts"
+import { type Health, healthOf, inTime } from "./health.ts"
 import { InsideTransactionError } from "./insideTransaction.ts"
 import { type Mountable, mountWhenReady } from "./mountable.ts"
 import { resolveOptions, type ServerOptions } from "./options.ts"
@@ -57,8 +58,16 @@ export type WriteOptions<Groups extends EventGroup.Any> = {
  * rejects with a `RequestError` of the reason `ShuttingDown`.
  */
 export interface EventLogServer<Groups extends EventGroup.Any> extends Mountable {
-  /** Resolves when the backend is open; rejects when it can't be. Nothing needs to wait for it. */
+  /**
+   * Looks at the storage, for `healthTimeout` at most: resolves when it answers and has what the server needs; rejects with
+   * an error that says what to do. Nothing needs to wait for it: devices that come while the storage is away wait.
+   */
   readonly ready: () => Promise<void>
+  /**
+   * Looks at the storage again, likewise, and says how the server is; while it closes, that it is `draining`. Never rejects.
+   * Those who ask at the same time share one look.
+   */
+  readonly health: () => Promise<Health>
   /** Maps a key to a store. A signing key replaces the one bound before. */
   readonly assign: (options: {
     readonly publicKey: string
@@ -122,6 +131,9 @@ const withProgress = <Transaction>(
     })
   ).pipe(Layer.provideMerge(backend.layer))
 
+const readyOf = (services: Context.Context<EventLogServerUnencrypted>) =>
+  Context.get(services, EventLogServerUnencrypted).ready
+
 /** There is no tracer behind promises, and a span that nobody sees costs as much as one that is seen. */
 const withoutSpans = Layer.succeed(References.TracerEnabled, false)
 
@@ -148,20 +160,33 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
   options: CreateEventLogServerOptions<Groups, Transaction>
 ): EventLogServer<Groups> => {
   const runtime = ManagedRuntime.make(layerOf(options))
-  const { admit: rule, authTimeout, endpoints, limits } = resolveOptions(options)
+  const { admit: rule, authTimeout, endpoints, healthTimeout, limits } = resolveOptions(options)
   const mount = mountWhenReady(limits, runtime.runPromise(EventLogServerUnencrypted))
   let closed: Promise<void> | undefined
-  const run = async <A, E>(use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>): Promise<A> => {
+  const refuseWhenClosed = (): void => {
     if (closed !== undefined) throw shuttingDown()
-    return runtime.runPromise(Effect.flatMap(EventLogServerUnencrypted, use))
   }
   /** What needs the storage can't be asked for by a handler whose transaction is open. */
+  const refuseInside = (operation: string): void => {
+    if (options.backend.transactions?.isInside()) throw new InsideTransactionError({ operation })
+  }
+  const run = async <A, E>(use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>): Promise<A> => {
+    refuseWhenClosed()
+    return runtime.runPromise(Effect.flatMap(EventLogServerUnencrypted, use))
+  }
   const call = async <A, E>(
     operation: string,
     use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>
   ): Promise<A> => {
-    if (options.backend.transactions?.isInside()) throw new InsideTransactionError({ operation })
+    refuseInside(operation)
     return run(use)
+  }
+  const lookOnceOpen = inTime(healthTimeout)(Effect.suspend(() => Effect.flatMap(runtime.contextEffect, readyOf)))
+  /** A backend may be slow to open, too, so that counts. */
+  const look = async (operation: string): Promise<void> => {
+    refuseWhenClosed()
+    refuseInside(operation)
+    return Effect.runPromise(lookOnceOpen)
   }
   /** A server that isn't ready yet lets connections wait, but not those that the app would refuse. */
   const admit = async (info: ConnectionInfo): Promise<RefusalStatus | undefined> => {
@@ -183,7 +208,11 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
     admit,
     connect: mount.connect,
     close: () => (closed ??= close()),
-    ready: () => run(() => Effect.void),
+    ready: () => look("ready"),
+    health: () =>
+      Effect.runPromise(
+        healthOf(Effect.tryPromise({ try: () => look("health"), catch: (error) => error }), () => closed !== undefined)
+      ),
     assign: ({ storeId, ...rest }) =>
       call("assign", (server) => server.assign({ ...rest, storeId: StoreId.make(storeId) })),
     remove: (publicKey) => call("remove", (server) => server.remove(publicKey)),
