@@ -27,7 +27,7 @@ describeUnless(redisMissing())("examples/server, whose storage goes away", () =>
     const redis = await RedisServer.start()
     onTestFinished(redis.stop)
     const server = await startServer(script, ["--port", "0", "--storage", "redis", "--url", redis.url])
-    onTestFinished(() => server.stop())
+    onTestFinished(async () => void (await server.stop()))
     const health = async () => {
       const response = await fetch(`${server.url}/healthz`)
       return [response.status, await response.json()]
