@@ -1,8 +1,13 @@
 import type { ConnectionInfo, Limits } from "@eventlog-server/core"
-import { isOriginAllowed, type ShownWebSocketOptions, webSocketWarning } from "@eventlog-server/core/adapter"
+import {
+  checkOptions,
+  isOriginAllowed,
+  type ShownWebSocketOptions,
+  webSocketWarning
+} from "@eventlog-server/core/adapter"
 import { type Context, Hono, type MiddlewareHandler } from "hono"
 import { connectionEvents } from "./connectionEvents.ts"
-import type { EventLogOptions } from "./options.ts"
+import { type EventLogOptions, expectedOptions } from "./options.ts"
 
 /** On Node the websocket server comes with each request that asks for an upgrade; other runtimes show none. */
 interface Bindings {
@@ -23,9 +28,11 @@ const warnOnce = (limits: Limits): ((bindings: Bindings | undefined) => void) =>
 
 /**
  * Mounts an event-log server into a Hono app: `app.route("/eventlog", eventLog({ server, upgradeWebSocket }))`. Clients of
- * effect's own connect at `/eventlog/rpc` then. Middleware before it runs before the upgrade and may refuse it.
+ * effect's own connect at `/eventlog/rpc` then. Middleware before it runs before the upgrade and may refuse it. Throws an
+ * `InvalidOptionsError` that names what is wrong with the options.
  */
 export const eventLog = (options: EventLogOptions): Hono => {
+  checkOptions("eventLog", options, expectedOptions)
   const { allowedOrigins = "same-origin", authenticate, getConnInfo, server, upgradeWebSocket } = options
   const connections = new WeakMap<Context, ConnectionInfo>()
   /** What is known of a connection, once it was authenticated. */

@@ -17,6 +17,7 @@ import { OpenConnections } from "./OpenConnections.ts"
 import type { Protocol, ProtocolName, ProtocolServices } from "./protocol.ts"
 import { rechecking } from "./recheck.ts"
 import { notMapped } from "./refusal.ts"
+import { RefusalLog } from "./refusalLog.ts"
 import { makeRunner } from "./runner.ts"
 import { Subscriptions, type SubscriptionsOptions } from "./Subscriptions.ts"
 import type { Transport, TransportListener } from "./Transport.ts"
@@ -125,6 +126,7 @@ export const layerConnections = (
       const now = clock.currentTimeMillisUnsafe.bind(clock)
       const budget = new Budget(limits.maxHeldBytes)
       const crowd = new Crowd(now, run)
+      const refusals = new RefusalLog({ now, canEnroll: access.canEnroll })
       const open = new OpenConnections(limits)
       const guests = new Set<Grants>()
       const rejected = Object.fromEntries(ErrorCode.literals.map((code) => [code, 0])) as Record<ErrorCode, number>
@@ -157,9 +159,11 @@ export const layerConnections = (
         now,
         reconnectWithin: () => comeback.announced(open.live.size),
         onEncoded: (entries) => metrics.encodedEntries.updateUnsafe(entries, context),
-        onRejected: (code) => {
+        onRejected: (code, error, publicKey) => {
           rejected[code]++
           rejectedByCode[code].updateUnsafe(1, context)
+          const line = refusals.line(error, publicKey)
+          if (line !== undefined) run(Effect.ignoreCause(line))
         }
       }
       const protocols: Readonly<Record<ProtocolName, Protocol>> = {

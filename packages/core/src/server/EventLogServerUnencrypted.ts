@@ -34,6 +34,7 @@ import { Continuity, layerContinuity } from "../continuity/continuity.ts"
 import { Feed, layerFeed } from "../feed/feed.ts"
 import { Ingest, layerIngest } from "../ingest/ingest.ts"
 import type { WriteError, Written } from "../ingest/write.ts"
+import { checkOptions } from "../options/index.ts"
 import { layerProcessing, Processing } from "../processing/processing.ts"
 import type { ProcessingStoppedError } from "../processing/stoppedStores.ts"
 import { eventLogProtocol } from "../protocols/eventlog/eventLogProtocol.ts"
@@ -42,6 +43,7 @@ import type { RequestError } from "../wire/errors.ts"
 import type { Limits } from "../wire/limits.ts"
 import { askRule } from "./admit.ts"
 import type { Endpoint } from "./endpoints.ts"
+import { serverExpectations } from "./expectedServerOptions.ts"
 import { type Health, healthOf, shareLook } from "./health.ts"
 import { ingestClient } from "./ingestClient.ts"
 import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
@@ -290,6 +292,7 @@ export const layer = <Groups extends EventGroup.Any, E, R>(
   handlers: Layer.Layer<EventGroup.ToService<Groups>, E, R>,
   options: ServerOptions = {}
 ): Layer.Layer<EventLogServerUnencrypted, E, Exclude<R, EventLog.Registry> | BackendServices | EventLogServerAuth> => {
+  checkOptions("layer", options, serverExpectations)
   const resolved = resolveOptions(options)
   return Layer.effect(EventLogServerUnencrypted, make(resolved)).pipe(
     Layer.provide(layerRooms(resolved)),
