@@ -15,9 +15,10 @@ import { kyselyBackend } from "@eventlog-server/storage-kysely"
 import { redisBackend } from "@eventlog-server/storage-redis"
 import { Wire } from "@eventlog-server/testkit/devices"
 import { freePort } from "@eventlog-server/testkit/network"
-import { schema, Todos, todoAdded } from "@eventlog-server/testkit/schema"
+import { schema, Todos } from "@eventlog-server/testkit/schema"
 import { makeSigningKey } from "@eventlog-server/testkit/signing"
 import Database from "better-sqlite3"
+import { Effect } from "effect"
 import Fastify from "fastify"
 import { Kysely, PostgresDialect, SqliteDialect } from "kysely"
 import { Pool } from "pg"
@@ -59,8 +60,7 @@ const refusedDevice = async (mistake: object) => {
   const server = serve({ logger: { ...silent, warn: log, error: log }, ...mistake })
   await server.ready()
   const wire = new Wire(server, {})
-  await wire.nth("Hello")
-  await wire.prove("A", makeSigningKey())
+  await Effect.runPromise(Effect.andThen(wire.nth("Hello"), wire.prove("A", makeSigningKey())))
   await expect.poll(() => lines.length).toBeGreaterThan(0)
   await turn()
   return lines.join("\n")
@@ -174,13 +174,11 @@ describe("a device that is refused again and again", () => {
     const server = serve({ logger: { ...silent, warn: (_: object, message: string) => lines.push(message) } })
     await server.ready()
     const wire = new Wire(server, {})
-    await wire.nth("Hello")
-    for (const key of ["A", "B", "C"]) await wire.prove(key, makeSigningKey())
-    wire.write([todoAdded("1")])
-    await expect.poll(() => lines.length).toBe(2)
-    expect(lines.map((line) => line.split(".")[0])).toEqual([
-      "A device is refused: NotMapped",
-      "A device is refused: NotProved"
-    ])
+    await Effect.runPromise(wire.nth("Hello"))
+    for (const key of ["A", "B", "C"]) {
+      expect(await Effect.runPromise(wire.prove(key, makeSigningKey()))).toMatchObject({ reason: "NotMapped" })
+    }
+    await turn()
+    expect(lines.map((line) => line.split(".")[0])).toEqual(["A device is refused: NotMapped"])
   })
 })

@@ -30,8 +30,7 @@ const unknownName = (path: string, name: string, names: ReadonlyArray<string>): 
  * @param path what comes before a name: `"limits."`
  */
 export const problemsOf = (path: string, options: unknown, expectations: Named): ReadonlyArray<string> => {
-  if (!isObject(options))
-    return [`${path === "" ? "The options" : path.slice(0, -1)} must be an object: ${shown(options)}`]
+  if (!isObject(options)) return [`The options must be an object, and they are ${shown(options)}.`]
   const names = Object.keys(expectations)
   const given = Object.keys(options).filter((name) => options[name] !== undefined)
   return [
