@@ -1,8 +1,10 @@
 import { defineConfig } from "tsup"
 
 export default defineConfig({
-  entry: { index: "src/index.ts", node: "src/node.ts" },
+  entry: { index: "src/index.ts", node: "src/node.ts", bun: "src/bun.ts" },
   format: ["esm", "cjs"],
+  // What Bun was told is remembered, once for both entry points that ask.
+  splitting: true,
   dts: true,
   sourcemap: true,
   clean: true,

@@ -1,26 +1,18 @@
 import type { ConnectionInfo, Limits } from "@eventlog-server/core"
-import {
-  checkOptions,
-  isOriginAllowed,
-  type ShownWebSocketOptions,
-  webSocketWarning
-} from "@eventlog-server/core/adapter"
+import { checkOptions, isOriginAllowed } from "@eventlog-server/core/adapter"
 import { type Context, Hono, type MiddlewareHandler } from "hono"
 import { connectionEvents } from "./connectionEvents.ts"
 import { type EventLogOptions, expectedOptions } from "./options.ts"
+import type { NodeBindings } from "./runtimes/node.ts"
+import { runtimeWarning } from "./runtimes/warning.ts"
 
-/** On Node the websocket server comes with each request that asks for an upgrade; other runtimes show none. */
-interface Bindings {
-  readonly wss?: { readonly options?: ShownWebSocketOptions }
-}
-
-/** Looks at the app's websocket server the first time that there is one to see. */
-const warnOnce = (limits: Limits): ((bindings: Bindings | undefined) => void) => {
+/** Tells of the runtime when the first connection comes: some show their websocket server only then. */
+const warnOnce = (limits: Limits): ((bindings: NodeBindings | undefined) => void) => {
   let isDone = false
   return (bindings) => {
     if (isDone) return
     isDone = true
-    const warning = webSocketWarning(limits, bindings?.wss?.options)
+    const warning = runtimeWarning(limits, bindings)
     // biome-ignore lint/suspicious/noConsole: Hono has no logger.
     if (warning !== undefined) console.warn(warning)
   }
