@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createRequire } from "node:module"
+import type { Socket } from "node:net"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { encodeRequestUnencrypted } from "@eventlog-server/core/protocol"
@@ -23,6 +24,8 @@ interface Runtime {
   /** How it closes on a frame above `maxFrameBytes`, and on text that isn't UTF-8. */
   readonly tooBig: number
   readonly notUtf8: number
+  /** Whether a frame above `maxFrameBytes` is refused before it is there. */
+  readonly boundsFrames: boolean
   /** What it announces with the first connection. */
   readonly warning: RegExp | undefined
 }
@@ -33,6 +36,7 @@ const runtimes: ReadonlyArray<Runtime> = [
     command: (script) => [process.execPath, script],
     tooBig: 1009,
     notUtf8: 1007,
+    boundsFrames: true,
     warning: undefined
   },
   {
@@ -40,6 +44,7 @@ const runtimes: ReadonlyArray<Runtime> = [
     command: (script) => [join(folderOf("bun"), "bin/bun.exe"), script],
     tooBig: 1009,
     notUtf8: 1007,
+    boundsFrames: true,
     warning: undefined
   },
   {
@@ -47,6 +52,7 @@ const runtimes: ReadonlyArray<Runtime> = [
     command: (script) => [join(folderOf("deno"), "deno"), "run", "--allow-all", script],
     tooBig: 1009,
     notUtf8: 1006,
+    boundsFrames: false,
     warning: /Deno can't be told that frames end at 1048576 bytes/
   }
 ]
@@ -171,6 +177,14 @@ describe.each(runtimes)("the server on $name", (runtime) => {
     )
     expect(codes).toEqual([runtime.tooBig, 1007, runtime.notUtf8, 1007])
     expect((await openDevice(url, "E")).closed).toBeUndefined()
+  })
+
+  it.runIf(runtime.boundsFrames)("refuses a frame above the limit by its head alone", async () => {
+    const { url } = await start(runtime, folder)
+    const device = await openDevice(url, "A")
+    const head = Uint8Array.of(0x82, 0xff, ...[0, 0, 0, 0, 4, 0, 0, 0], ...[0, 0, 0, 0])
+    ;(device.socket as unknown as { readonly _socket: Socket })._socket.write(head)
+    expect((await device.untilClosed()).code).toBe(1009)
   })
 
   it("closes with 1012 when it is told to end, and ends though a device is mute", async () => {

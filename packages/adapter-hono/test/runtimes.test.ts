@@ -160,8 +160,10 @@ test("checks the origin against the URL where a runtime gives no Host header", a
           server: {
             limits: defaultLimits,
             endpoints: [{ path: "", protocol: "eventlog" }],
-            admit: async () => undefined
-          } as Partial<Mountable> as Mountable,
+            admit: async () => undefined,
+            connect: () => ({ receive: () => {}, closed: () => {} }),
+            close: async () => {}
+          },
           upgradeWebSocket: defineWebSocketHelper(() => new Response())
         })
       )
