@@ -192,3 +192,15 @@ test("a runtime that drops a frame, and says so only in what it returns, ends th
   transport!.send(Uint8Array.of(3))
   expect([terminated, given.length, sent]).toEqual([1, 3, []])
 })
+
+test("a frame without bytes isn't taken for one that was dropped", async () => {
+  let terminated = 0
+  const { open, transports } = await upgrade({
+    getBufferedAmount: () => 0,
+    send: (frame) => frame.length,
+    terminate: () => void terminated++
+  })
+  open()
+  transports[0]!.send(new Uint8Array())
+  expect(terminated).toBe(0)
+})

@@ -26,7 +26,8 @@ export const bunBufferedBytes = (raw: RawSocket): Transport["bufferedBytes"] =>
 export const bunSending = (ws: WSContext, raw: RawSocket): Transport["send"] | undefined => {
   if (raw.getBufferedAmount === undefined || raw.send === undefined) return undefined
   return (frame) => {
-    if (raw.send?.(frame) !== 0) return
+    // An empty frame has sent 0 bytes, too.
+    if (raw.send?.(frame) !== 0 || frame.byteLength === 0) return
     if (raw.terminate === undefined) ws.close(1008, "The connection is not being read")
     else raw.terminate()
   }
