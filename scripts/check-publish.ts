@@ -120,7 +120,7 @@ const refuseBareBuiltins = (packages: ReadonlyArray<Packed>, folder: string): vo
     for (const file of readdirSync(dist).filter((name) => /\.c?js$/.test(name))) {
       const bare = [...readFileSync(join(dist, file), "utf8").matchAll(imported)]
         .map(([, name = ""]) => name)
-        .find((name) => builtinModules.includes(name))
+        .find((name) => !name.startsWith("node:") && builtinModules.includes(name))
       if (bare !== undefined) throw new Error(`${manifest.name}/dist/${file} imports "${bare}" without "node:"`)
     }
   }
