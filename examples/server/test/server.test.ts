@@ -231,7 +231,8 @@ describe("the command line of examples/server", () => {
 
   it("says which --map can't be done", async () => {
     const { code, stderr } = await spawnScript(script, ["--port", "0", "--map", "a=x", "--map", "a=y"]).ended
-    expect([code, stderr]).toEqual([1, "--map a=y: AlreadyAssigned\n"])
+    const reason = 'The public key "a" belongs, or once belonged, to another store: a key may only return to its own'
+    expect([code, stderr]).toEqual([1, `--map a=y: ${reason}\n`])
   })
 
   it("prints the usage and exits with 0 for --help", async () => {
