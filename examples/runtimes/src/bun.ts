@@ -1,5 +1,5 @@
 import { webSocketHandler } from "@eventlog-server/adapter-hono/bun"
-import { upgradeWebSocket } from "hono/bun"
+import { upgradeWebSocket, websocket } from "hono/bun"
 import { makeApp } from "./app.ts"
 import { server } from "./server.ts"
 
@@ -9,5 +9,5 @@ process.once("SIGTERM", () => server.close().then(() => process.exit()))
 export default {
   fetch: makeApp(upgradeWebSocket).fetch,
   port: Number(process.env.PORT ?? 3000),
-  websocket: webSocketHandler(server)
+  websocket: webSocketHandler(server, websocket)
 }

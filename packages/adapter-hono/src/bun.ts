@@ -1,9 +1,8 @@
 import type { Mountable } from "@eventlog-server/core/adapter"
-import { websocket } from "hono/bun"
 import { tellBun } from "./runtimes/bun.ts"
 
-/** What `Bun.serve` takes as `websocket`: Hono's handler, with bounds. */
-export type BunWebSocketHandler = typeof websocket & {
+/** The bounds that `Bun.serve` takes with its `websocket`. */
+export interface BunWebSocketBounds {
   /** Bytes of a frame; a bigger one ends the connection. It is `maxFrameBytes`. */
   readonly maxPayloadLength: number
   /** Bytes that may be queued for a peer before Bun drops frames. The server gives up a peer at half of it. */
@@ -17,15 +16,22 @@ export type BunWebSocketHandler = typeof websocket & {
  * no compression.
  *
  * ```ts
- * export default { fetch: app.fetch, websocket: webSocketHandler(server) }
+ * import { websocket } from "hono/bun"
+ *
+ * export default { fetch: app.fetch, websocket: webSocketHandler(server, websocket) }
  * ```
  *
  * One is enough for an app. Other websockets of the app get the same bounds.
+ *
+ * @param handler Hono's own
  */
-export const webSocketHandler = ({ limits }: Pick<Mountable, "limits">): BunWebSocketHandler => {
+export const webSocketHandler = <Handler extends object>(
+  { limits }: Pick<Mountable, "limits">,
+  handler: Handler
+): Handler & BunWebSocketBounds => {
   tellBun(limits)
   return {
-    ...websocket,
+    ...handler,
     maxPayloadLength: limits.maxFrameBytes,
     backpressureLimit: 2 * limits.maxOutboundBytes,
     perMessageDeflate: false

@@ -12,7 +12,7 @@ export const tellBun = (limits: Limits): void => void toldOf.add(limits)
 export const bunWarning = (limits: Limits): string | undefined =>
   toldOf.has(limits)
     ? undefined
-    : `Bun takes frames of 16 MiB, not of ${limits.maxFrameBytes} bytes, and drops what is queued beyond 16 MiB: serve with webSocketHandler(server) of @eventlog-server/adapter-hono/bun.`
+    : `Bun takes frames of 16 MiB, not of ${limits.maxFrameBytes} bytes, and drops what is queued beyond 16 MiB: serve with webSocketHandler(server, websocket) of @eventlog-server/adapter-hono/bun.`
 
 /** Bytes queued, as Bun tells; `undefined` for the socket of another runtime. */
 export const bunBufferedBytes = (raw: RawSocket): Transport["bufferedBytes"] =>
