@@ -6,10 +6,20 @@
 const core = "^packages/core/src"
 
 /**
- * The rooms that data flows through, how they are traced, how callbacks of the app are kept from harming them, and how they
+ * The rooms that data flows through, how what the app hands over is checked, how they are traced, how callbacks of the app are kept from harming them, and how they
  * notice that the storage lost something. A connection, where data comes in and goes out, calls those before it. Protocols are siblings: none knows another.
  */
-const flow = ["tracing", "containment", "continuity", "ingest", "feed", "compaction", "processing", "connection"]
+const flow = [
+  "options",
+  "tracing",
+  "containment",
+  "continuity",
+  "ingest",
+  "feed",
+  "compaction",
+  "processing",
+  "connection"
+]
 const protocols = ["protocols/eventlog", "protocols/rpc"]
 
 /** What each room may import besides itself. */

@@ -1,17 +1,18 @@
 /**
  * Checks what would be published: packs every package, lints the tarballs with publint and attw, installs them beside
- * the lowest peer versions that they promise, imports every entry point as ESM and as CommonJS, runs the conformance
- * suites on the memory backend, and lets two of effect's own clients sync.
+ * the lowest peer versions that they promise, imports every entry point as ESM and as CommonJS, compiles the README as it
+ * stands, runs the conformance suites on the memory backend, and lets two of effect's own clients sync.
  *
  * Run it through npm (`npm run check:publish`), after a build.
  */
 import { execFileSync, spawnSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { builtinModules, createRequire } from "node:module"
 import { tmpdir } from "node:os"
-import { dirname, join, resolve } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
+import { readSnippets } from "../docs/test/snippets.ts"
 
 interface Manifest {
   readonly name: string
@@ -110,6 +111,21 @@ const refuseLostYields = (packages: ReadonlyArray<Packed>, folder: string): void
   }
 }
 
+const imported = /(?:\bfrom|\bimport|\brequire\()\s*["']([^"'./][^"']*)["']/g
+
+/** Bundlers for Workers, Bun's and Deno know the modules of Node by `node:` only; by another name they are packages. */
+const refuseBareBuiltins = (packages: ReadonlyArray<Packed>, folder: string): void => {
+  for (const { manifest } of packages) {
+    const dist = join(folder, "node_modules", manifest.name, "dist")
+    for (const file of readdirSync(dist).filter((name) => /\.c?js$/.test(name))) {
+      const bare = [...readFileSync(join(dist, file), "utf8").matchAll(imported)]
+        .map(([, name = ""]) => name)
+        .find((name) => !name.startsWith("node:") && builtinModules.includes(name))
+      if (bare !== undefined) throw new Error(`${manifest.name}/dist/${file} imports "${bare}" without "node:"`)
+    }
+  }
+}
+
 /** Imports every entry point of the installed packages in both formats; what is ESM only needs vitest around it. */
 const importAll = (packages: ReadonlyArray<Packed>, folder: string): number => {
   const ids = packages.flatMap(({ manifest }) =>
@@ -118,7 +134,7 @@ const importAll = (packages: ReadonlyArray<Packed>, folder: string): number => {
       .map((path) => manifest.name + path.slice(1))
   )
   const program = `
-    import { createRequire } from "node:module"
+    import { builtinModules, createRequire } from "node:module"
     const require = createRequire(import.meta.url)
     for (const id of ${JSON.stringify(ids)}) {
       for (const module of [await import(id), require(id)]) {
@@ -128,6 +144,35 @@ const importAll = (packages: ReadonlyArray<Packed>, folder: string): number => {
   writeFileSync(join(folder, "imports.mjs"), program)
   run(folder, "imports.mjs")
   return ids.length
+}
+
+/** A development dependency of this repository, in its version. */
+const pinned = (name: string): string => {
+  const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    readonly devDependencies: Readonly<Record<string, string>>
+  }
+  return `${name}@${devDependencies[name]}`
+}
+
+/** What the README says that it takes at least. */
+const leastTypescript = "5.4"
+
+/** The files of the README as they stand there, with the settings that `tsc --init` makes, and the least TypeScript. */
+const compileReadme = (folder: string): void => {
+  const app = join(folder, "app")
+  mkdirSync(app)
+  writeFileSync(join(app, "package.json"), JSON.stringify({ type: "module" }))
+  for (const { file, text } of readSnippets("README.md")) writeFileSync(join(app, basename(file)), text)
+  const types = ["@types/node", "@types/ws"].map(pinned)
+  npm(folder, "install", "--silent", "--prefer-offline", ...types, `least-typescript@npm:typescript@${leastTypescript}`)
+  const tsc = require.resolve("typescript/lib/tsc.js")
+  run(app, tsc, "--init")
+  run(app, tsc)
+  run(app, "-e", 'import("./server.js").then(({ server }) => server.ready().then(server.close))')
+  // The one setting that it doesn't know yet.
+  const settings = readFileSync(join(app, "tsconfig.json"), "utf8").replace(/.*noUncheckedSideEffectImports.*/, "")
+  writeFileSync(join(app, "tsconfig.json"), settings)
+  run(app, join(folder, "node_modules/least-typescript/lib/tsc.js"), "--noEmit")
 }
 
 const runSuites = (folder: string): void => {
@@ -224,7 +269,9 @@ try {
   }
   installTogether(packages, folder)
   refuseLostYields(packages, folder)
+  refuseBareBuiltins(packages, folder)
   const imported = importAll(packages, folder)
+  compileReadme(folder)
   runSuites(folder)
   syncStockClients(folder)
   console.log(`${packages.length} packages with ${imported} entry points in two formats are fit to publish`)

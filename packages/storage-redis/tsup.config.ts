@@ -6,5 +6,7 @@ export default defineConfig({
   dts: true,
   sourcemap: true,
   clean: true,
-  target: "es2022"
+  target: "es2022",
+  // Without it bundlers for Workers, and Deno, take a module of Node for a package.
+  removeNodeProtocol: false
 })

@@ -27,7 +27,7 @@ const run = async (flags: Flags) => {
   await server.ready()
   for (const { publicKey, storeId } of flags.map) {
     await server.assign({ publicKey, storeId }).catch((error) => {
-      throw new Error(`--map ${publicKey}=${storeId}: ${error.message || error.reason}`)
+      throw new Error(`--map ${publicKey}=${storeId}: ${error.message}`)
     })
   }
 

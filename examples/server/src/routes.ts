@@ -1,3 +1,4 @@
+import type { Health } from "@eventlog-server/core"
 import { readKeyBody, readWriteBody } from "./bodies.ts"
 import type { Reply } from "./reply.ts"
 import type { TodoServer } from "./server.ts"
@@ -11,6 +12,12 @@ export interface Route {
 
 const ok = (body: unknown): Reply => ({ status: 200, body })
 const done: Reply = { status: 204, body: null }
+
+/** Why the storage is unavailable is for the log. */
+const replyOfHealth = (health: Health): Reply => {
+  if (health.status === "unavailable") console.error(health.error)
+  return { status: health.status === "ok" ? 200 : 503, body: { status: health.status } }
+}
 
 /** What administrators can ask for over HTTP. */
 export const makeRoutes = (server: TodoServer): ReadonlyArray<Route> => [
@@ -47,9 +54,6 @@ export const makeRoutes = (server: TodoServer): ReadonlyArray<Route> => [
   {
     method: "GET",
     path: "/healthz",
-    handle: async () => {
-      await server.ready()
-      return ok({ status: "ok" })
-    }
+    handle: async () => replyOfHealth(await server.health())
   }
 ]

@@ -5,10 +5,12 @@ import {
   spawnScript,
   startServer
 } from "@eventlog-server/example-todo/testing"
+import { RedisServer, redisMissing } from "@eventlog-server/testkit/databases"
 import { Device } from "@eventlog-server/testkit/devices"
 import { makeEntry, todoAdded } from "@eventlog-server/testkit/schema"
+import { describeUnless } from "@eventlog-server/testkit/skipping"
 import { EventJournal } from "effect/eventlog"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
 
 let script: URL
 
@@ -19,6 +21,24 @@ afterAll(killLeftovers)
 
 const entry = (event: string, madeAt = Date.now()) =>
   makeEntry({ ...todoAdded("1", { text: "Milk" }), id: EventJournal.makeEntryIdUnsafe({ msecs: madeAt }), event })
+
+describeUnless(redisMissing())("examples/server, whose storage goes away", () => {
+  it("isn't healthy until it is back", async () => {
+    const redis = await RedisServer.start()
+    onTestFinished(redis.stop)
+    const server = await startServer(script, ["--port", "0", "--storage", "redis", "--url", redis.url])
+    onTestFinished(async () => void (await server.stop()))
+    const health = async () => {
+      const response = await fetch(`${server.url}/healthz`)
+      return [response.status, await response.json()]
+    }
+    expect(await health()).toEqual([200, { status: "ok" }])
+    await redis.process.crash()
+    expect(await health()).toEqual([503, { status: "unavailable" }])
+    await redis.process.start()
+    await expect.poll(health).toEqual([200, { status: "ok" }])
+  })
+})
 
 describe.each(["fastify", "hono"])("examples/server on %s", (adapter) => {
   let server: Running
@@ -211,7 +231,8 @@ describe("the command line of examples/server", () => {
 
   it("says which --map can't be done", async () => {
     const { code, stderr } = await spawnScript(script, ["--port", "0", "--map", "a=x", "--map", "a=y"]).ended
-    expect([code, stderr]).toEqual([1, "--map a=y: AlreadyAssigned\n"])
+    const reason = 'The public key "a" belongs, or once belonged, to another store: a key may only return to its own'
+    expect([code, stderr]).toEqual([1, `--map a=y: ${reason}\n`])
   })
 
   it("prints the usage and exits with 0 for --help", async () => {

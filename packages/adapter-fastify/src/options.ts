@@ -1,5 +1,13 @@
-import type { AllowedOrigins, Mountable } from "@eventlog-server/core/adapter"
-import type { FastifyRequest } from "fastify"
+import {
+  type AllowedOrigins,
+  aFunction,
+  allowedOriginsExpectation,
+  aText,
+  type Expectations,
+  type Mountable,
+  mountableExpectation
+} from "@eventlog-server/core/adapter"
+import type { FastifyRequest, RegisterOptions } from "fastify"
 
 /** Options of `eventLogPlugin`. */
 export interface EventLogPluginOptions {
@@ -14,6 +22,17 @@ export interface EventLogPluginOptions {
   readonly authenticate?: ((request: FastifyRequest) => unknown) | undefined
   /** Which pages may connect; others are refused with 403. @default "same-origin" */
   readonly allowedOrigins?: AllowedOrigins | undefined
+}
+
+/** What the plugin takes, beside what Fastify itself takes of any plugin's options. */
+export const expectedOptions: Expectations<EventLogPluginOptions & RegisterOptions> = {
+  server: mountableExpectation,
+  path: aText,
+  authenticate: aFunction,
+  allowedOrigins: allowedOriginsExpectation,
+  prefix: aText,
+  logLevel: aText,
+  logSerializers: { expected: "an object", accepts: (value) => typeof value === "object" }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ConnectionInfo } from "@eventlog-server/core"
 import {
+  checkOptions,
   isOriginAllowed,
   type Mountable,
   type ProtocolName,
@@ -11,7 +12,7 @@ import {
 import websocket, { type WebSocket } from "@fastify/websocket"
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify"
 import fp from "fastify-plugin"
-import type { EventLogPluginOptions } from "./options.ts"
+import { type EventLogPluginOptions, expectedOptions } from "./options.ts"
 import { corkable, holdForTurn, TurnSender } from "./turns.ts"
 
 /** How the sockets are served, unless the app registered @fastify/websocket with options of its own. */
@@ -51,6 +52,7 @@ const describe = (request: FastifyRequest, principal: unknown): ConnectionInfo =
 })
 
 const plugin: FastifyPluginAsync<EventLogPluginOptions> = async (app, options) => {
+  checkOptions("eventLogPlugin", options, expectedOptions)
   const { allowedOrigins = "same-origin", authenticate, path = "/eventlog", server } = options
   const connections = new WeakMap<FastifyRequest, ConnectionInfo>()
   /** What is known of a connection, once it was authenticated. */

@@ -1,23 +1,11 @@
 import type { ConnectionInfo } from "@eventlog-server/core"
 import type { Mountable, ProtocolName, Transport, TransportListener } from "@eventlog-server/core/adapter"
 import type { WSContext, WSEvents } from "hono/ws"
+import { bunBufferedBytes, bunSending } from "./runtimes/bun.ts"
+import type { RawSocket } from "./runtimes/RawSocket.ts"
 
-/** What the sockets of the runtimes have beyond the standard, or before it. */
-interface RawSocket {
-  binaryType?: string
-  readonly bufferedAmount?: number
-  readonly getBufferedAmount?: () => number
-  /** Bun's returns 0 where it dropped the frame. */
-  readonly send?: (frame: Uint8Array) => unknown
-  readonly terminate?: () => void
-  readonly pause?: () => void
-  readonly resume?: () => void
-}
-
-const bufferedBytesOf = (raw: RawSocket): Transport["bufferedBytes"] => {
-  if (raw.bufferedAmount !== undefined) return () => raw.bufferedAmount ?? 0
-  return raw.getBufferedAmount === undefined ? undefined : () => raw.getBufferedAmount?.() ?? 0
-}
+const bufferedBytesOf = (raw: RawSocket): Transport["bufferedBytes"] =>
+  raw.bufferedAmount === undefined ? bunBufferedBytes(raw) : () => raw.bufferedAmount ?? 0
 
 const pausingOf = (ws: WSContext, raw: RawSocket): Pick<Transport, "pause" | "resume"> => {
   if (raw.pause === undefined || raw.resume === undefined) return {}
@@ -29,20 +17,8 @@ const pausingOf = (ws: WSContext, raw: RawSocket): Pick<Transport, "pause" | "re
   }
 }
 
-/**
- * Bun drops frames when more than its `backpressureLimit` is queued, and says so only in what `send` returns, which Hono
- * doesn't pass on. A connection with a frame less is of no use.
- */
-const sendingOf = (ws: WSContext, raw: RawSocket): Transport["send"] => {
-  if (raw.getBufferedAmount === undefined || raw.send === undefined) {
-    return (frame) => ws.send(frame as Uint8Array<ArrayBuffer>)
-  }
-  return (frame) => {
-    if (raw.send?.(frame) !== 0) return
-    if (raw.terminate === undefined) ws.close(1008, "The connection is not being read")
-    else raw.terminate()
-  }
-}
+const sendingOf = (ws: WSContext, raw: RawSocket): Transport["send"] =>
+  bunSending(ws, raw) ?? ((frame) => ws.send(frame as Uint8Array<ArrayBuffer>))
 
 const openTransport = (ws: WSContext): Transport => {
   const raw: RawSocket = ws.raw ?? {}

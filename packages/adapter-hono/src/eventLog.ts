@@ -1,26 +1,18 @@
 import type { ConnectionInfo, Limits } from "@eventlog-server/core"
-import {
-  isOriginAllowed,
-  type ShownWebSocketOptions,
-  upgradeRequired,
-  webSocketWarning
-} from "@eventlog-server/core/adapter"
+import { checkOptions, isOriginAllowed, upgradeRequired } from "@eventlog-server/core/adapter"
 import { type Context, Hono, type MiddlewareHandler } from "hono"
 import { connectionEvents } from "./connectionEvents.ts"
-import type { EventLogOptions } from "./options.ts"
+import { type EventLogOptions, expectedOptions } from "./options.ts"
+import type { NodeBindings } from "./runtimes/node.ts"
+import { runtimeWarning } from "./runtimes/warning.ts"
 
-/** On Node the websocket server comes with each request that asks for an upgrade; other runtimes show none. */
-interface Bindings {
-  readonly wss?: { readonly options?: ShownWebSocketOptions }
-}
-
-/** Looks at the app's websocket server the first time that there is one to see. */
-const warnOnce = (limits: Limits): ((bindings: Bindings | undefined) => void) => {
+/** Tells of the runtime when the first connection comes: some show their websocket server only then. */
+const warnOnce = (limits: Limits): ((bindings: NodeBindings | undefined) => void) => {
   let isDone = false
   return (bindings) => {
     if (isDone) return
     isDone = true
-    const warning = webSocketWarning(limits, bindings?.wss?.options)
+    const warning = runtimeWarning(limits, bindings)
     // biome-ignore lint/suspicious/noConsole: Hono has no logger.
     if (warning !== undefined) console.warn(warning)
   }
@@ -28,9 +20,11 @@ const warnOnce = (limits: Limits): ((bindings: Bindings | undefined) => void) =>
 
 /**
  * Mounts an event-log server into a Hono app: `app.route("/eventlog", eventLog({ server, upgradeWebSocket }))`. Clients of
- * effect's own connect at `/eventlog/rpc` then. Middleware before it runs before the upgrade and may refuse it.
+ * effect's own connect at `/eventlog/rpc` then. Middleware before it runs before the upgrade and may refuse it. Throws an
+ * `InvalidOptionsError` that names what is wrong with the options.
  */
 export const eventLog = (options: EventLogOptions): Hono => {
+  checkOptions("eventLog", options, expectedOptions)
   const { allowedOrigins = "same-origin", authenticate, getConnInfo, server, upgradeWebSocket } = options
   const connections = new WeakMap<Context, ConnectionInfo>()
   /** What is known of a connection, once it was authenticated. */

@@ -1,4 +1,13 @@
-import type { AllowedOrigins, Mountable } from "@eventlog-server/core/adapter"
+import {
+  type AllowedOrigins,
+  aFunction,
+  allowedOriginsExpectation,
+  type Expectations,
+  type Mountable,
+  mountableExpectation,
+  required,
+  withHint
+} from "@eventlog-server/core/adapter"
 import type { Context } from "hono"
 import type { GetConnInfo } from "hono/conninfo"
 import type { UpgradeWebSocket } from "hono/ws"
@@ -18,4 +27,17 @@ export interface EventLogOptions {
   readonly authenticate?: ((c: Context) => unknown) | undefined
   /** Which pages may connect; others are refused with 403. @default "same-origin" */
   readonly allowedOrigins?: AllowedOrigins | undefined
+}
+
+/** What `eventLog` takes. */
+export const expectedOptions: Expectations<EventLogOptions> = {
+  server: mountableExpectation,
+  upgradeWebSocket: withHint(
+    required(aFunction),
+    () =>
+      'The runtime has it: that of Node is in "@hono/node-server", that of Bun in "hono/bun", that of Deno in "hono/deno".'
+  ),
+  getConnInfo: aFunction,
+  authenticate: aFunction,
+  allowedOrigins: allowedOriginsExpectation
 }

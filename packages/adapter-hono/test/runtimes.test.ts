@@ -160,8 +160,10 @@ test("checks the origin against the URL where a runtime gives no Host header", a
           server: {
             limits: defaultLimits,
             endpoints: [{ path: "", protocol: "eventlog" }],
-            admit: async () => undefined
-          } as Partial<Mountable> as Mountable,
+            admit: async () => undefined,
+            connect: () => ({ receive: () => {}, closed: () => {} }),
+            close: async () => {}
+          },
           upgradeWebSocket: defineWebSocketHelper(() => new Response())
         })
       )
@@ -189,4 +191,16 @@ test("a runtime that drops a frame, and says so only in what it returns, ends th
   expect(terminated).toBe(0)
   transport!.send(Uint8Array.of(3))
   expect([terminated, given.length, sent]).toEqual([1, 3, []])
+})
+
+test("a frame without bytes isn't taken for one that was dropped", async () => {
+  let terminated = 0
+  const { open, transports } = await upgrade({
+    getBufferedAmount: () => 0,
+    send: (frame) => frame.length,
+    terminate: () => void terminated++
+  })
+  open()
+  transports[0]!.send(new Uint8Array())
+  expect(terminated).toBe(0)
 })

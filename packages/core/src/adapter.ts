@@ -6,7 +6,9 @@
 export type { ConnectionInfo, RefusalStatus } from "./connection/connections.ts"
 export type { ProtocolName } from "./connection/protocol.ts"
 export type { Transport, TransportListener } from "./connection/Transport.ts"
+export { aFunction, aText, checkOptions, type Expectations, required, withHint } from "./options/index.ts"
 export type { Endpoint } from "./server/endpoints.ts"
+export { allowedOriginsExpectation, mountableExpectation } from "./server/expectedMount.ts"
 export type { Mountable } from "./server/mountable.ts"
 export { type AllowedOrigins, isOriginAllowed } from "./server/origin.ts"
 export {

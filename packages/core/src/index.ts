@@ -16,19 +16,18 @@ export { upcast } from "./evolution/upcast.ts"
 export { leaseFromEventJournal } from "./journal/leaseFromEventJournal.ts"
 export { memoryBackend } from "./memory/backend.ts"
 export { memoryProgress } from "./memory/memoryProgress.ts"
+export { InvalidOptionsError } from "./options/InvalidOptionsError.ts"
 export type { HandlerFailure } from "./processing/failures.ts"
 export { type FeedMismatch, ProcessingStoppedError } from "./processing/stoppedStores.ts"
 export type { Admit } from "./server/admit.ts"
 export type { AppLogger } from "./server/appLogger.ts"
 export { type AsyncAuth, type AsyncEnroll, allowAll, refuse } from "./server/asyncAuth.ts"
 export type { AsyncHandlers, HandlerInput } from "./server/asyncHandlers.ts"
-export {
-  type CreateEventLogServerOptions,
-  createEventLogServer,
-  type EventLogServer
-} from "./server/createEventLogServer.ts"
+export { createEventLogServer, type EventLogServer } from "./server/createEventLogServer.ts"
+export type { CreateEventLogServerOptions } from "./server/createOptions.ts"
 export { effectCompaction } from "./server/effectCompaction.ts"
 export { groupCompaction } from "./server/groupCompaction.ts"
+export type { Health } from "./server/health.ts"
 export { InsideTransactionError } from "./server/insideTransaction.ts"
 export type { ServerOptions } from "./server/options.ts"
 export { InvalidEventError } from "./server/serverWrite.ts"

@@ -3,6 +3,7 @@ import {
   type Backend,
   type BackendServices,
   CurrentTransaction,
+  checkOptions,
   EventLogServerStoreRegistry,
   FeedAdmin,
   FeedStore,
@@ -10,13 +11,15 @@ import {
 } from "@eventlog-server/core/backend"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
 import type { Kysely, Transaction } from "kysely"
+import { check } from "./admin/check.ts"
 import { erase } from "./admin/erase.ts"
 import { heads } from "./admin/heads.ts"
 import { readId, rotateId } from "./admin/identity.ts"
 import type { Database } from "./database/Database.ts"
 import { makeRun } from "./database/run.ts"
 import type { Connection } from "./database/Target.ts"
-import { type DialectName, dialects } from "./dialects/dialects.ts"
+import { dialects } from "./dialects/dialects.ts"
+import { expectedOptions } from "./expectedOptions.ts"
 import { append } from "./feed/append.ts"
 import { bucket } from "./feed/bucket.ts"
 import { bucketBounds } from "./feed/bucketBounds.ts"
@@ -24,6 +27,7 @@ import { makeHead } from "./feed/head.ts"
 import { makeInsert } from "./feed/insert.ts"
 import { makeReadPage, read } from "./feed/read.ts"
 import { survivors } from "./feed/survivors.ts"
+import type { KyselyBackendOptions } from "./options.ts"
 import { behind } from "./progress/behind.ts"
 import { cursors } from "./progress/cursors.ts"
 import { makeFailures } from "./progress/failures.ts"
@@ -34,57 +38,7 @@ import { prefixOf, type TableOptions, tablesOf } from "./schema/tables.ts"
 import { guardOuterDatabase } from "./transactions/guardOuterDatabase.ts"
 import { handlerTransactions } from "./transactions/handle.ts"
 import { leaseTransaction } from "./transactions/leaseTransaction.ts"
-import type { Listen } from "./wakeups/listen.ts"
 import { makeWakeups, type WakeupOptions } from "./wakeups/wakeups.ts"
-
-/** How often stores are looked at for what other processes wrote. */
-export interface PollOptions {
-  /** The pause between two looks while something happens. @default 50 milliseconds */
-  readonly min?: Duration.Input | undefined
-  /** The pause that it grows to while nothing happens. @default 1 second */
-  readonly max?: Duration.Input | undefined
-  /**
-   * The pause while a connection listens, for what is never told: by a process that ended between a commit and telling
-   * of it. @default 5 seconds
-   */
-  readonly whileListening?: Duration.Input | undefined
-}
-
-/** The database to keep event logs in. */
-export interface KyselyBackendOptions<DB> extends TableOptions {
-  /** The app's own instance. It is never destroyed here. Its plugins don't apply to the package's statements. */
-  readonly db: Kysely<DB>
-  /** The database behind it. */
-  readonly dialect: DialectName
-  /**
-   * PostgreSQL: makes a connection that listens for what other processes write, one for this process however many
-   * stores there are; it is opened and closed here. Give it in all processes or in none: it also makes this one tell the
-   * others. It has to reach PostgreSQL itself, past a pooler that shares connections between transactions.
-   * @default none; stores are looked at (`poll`)
-   */
-  readonly listen?: Listen | undefined
-  /** How often other processes' writes are looked for. */
-  readonly poll?: PollOptions | undefined
-  /**
-   * How long the processing lease of a process that died keeps the others waiting. With `transactionalHandlers` also how
-   * long a handler may be idle or wait within its transaction, so not less than the server's `handlerTimeout`.
-   * @default 30 seconds
-   */
-  readonly leaseTime?: Duration.Input | undefined
-  /**
-   * Runs every handler in the transaction that moves the cursor behind it: what it writes through that transaction, and
-   * that it ran, are committed together. The handler is given it as `transaction`, or reads `currentTransaction`.
-   * @default false: no transaction is open while handlers run
-   */
-  readonly transactionalHandlers?: boolean | undefined
-  /**
-   * PostgreSQL through pg: keeps the statements of appends, pages, cursors, leases and keys prepared on each connection, a
-   * few dozen at most. Behind a pooler that shares connections between transactions and can't pass prepared statements on,
-   * as PgBouncer before 1.21, it has to be false. Else they are given up at the first one that isn't found, with a warning.
-   * @default true
-   */
-  readonly preparedStatements?: boolean | undefined
-}
 
 const millis = (input: Duration.Input | undefined, defaultMillis: number): number =>
   input === undefined ? defaultMillis : Duration.toMillis(input)
@@ -143,6 +97,7 @@ const makePorts = <DB>(
       wakeups: wakeups.of
     }).pipe(
       Context.add(FeedAdmin, {
+        check: check(database),
         heads: (after, limit) => heads(database, after, limit),
         erase: (storeId) => Effect.tap(erase(database, storeId), () => Effect.sync(() => wakeups.changed(storeId))),
         id: readId(database),
@@ -159,13 +114,18 @@ const makePorts = <DB>(
     )
   })
 
-/** Every port, over the app's database, for those who put a server together from layers. */
-export const layerKysely = <DB>(options: KyselyBackendOptions<DB>): Layer.Layer<BackendServices> =>
-  Layer.effectContext(makePorts(options))
+/**
+ * Every port, over the app's database, for those who put a server together from layers. Throws an `InvalidOptionsError` that
+ * names what is wrong with the options.
+ */
+export const layerKysely = <DB>(options: KyselyBackendOptions<DB>): Layer.Layer<BackendServices> => {
+  checkOptions("kyselyBackend", options, expectedOptions)
+  return Layer.effectContext(makePorts(options))
+}
 
 /**
  * Keeps event logs in the app's SQL database. The tables have to be there: see `migrations` and `ensureSchema`. What was
- * handed in is never closed.
+ * handed in is never closed. Throws an `InvalidOptionsError` that names what is wrong with the options.
  *
  * ```ts
  * const backend = kyselyBackend({ db, dialect: "postgres", listen: () => new pg.Client(url) })

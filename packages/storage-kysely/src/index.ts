@@ -1,5 +1,6 @@
-export { currentTransaction, type KyselyBackendOptions, kyselyBackend, layerKysely } from "./backend.ts"
+export { currentTransaction, kyselyBackend, layerKysely } from "./backend.ts"
 export type { DialectName } from "./dialects/dialects.ts"
+export type { KyselyBackendOptions } from "./options.ts"
 export { ensureSchema, migrationProvider, migrations } from "./schema/migrations.ts"
 export type { EntryRow, StoreRow, TableOptions } from "./schema/tables.ts"
 export { OuterDatabaseError } from "./transactions/guardOuterDatabase.ts"

@@ -1,6 +1,7 @@
 import {
   type Backend,
   type BackendServices,
+  checkOptions,
   EventLogServerStoreRegistry,
   FeedAdmin,
   FeedStore,
@@ -16,22 +17,10 @@ import { Identity } from "./feed/identity.ts"
 import { type Keys, makeKeys } from "./keys.ts"
 import { StampedList } from "./lists/StampedList.ts"
 import type { RedisNode } from "./node.ts"
+import { expectedOptions, type RedisBackendOptions } from "./options.ts"
 import { makeStoreProgress } from "./progress/storeProgress.ts"
 import { makeStoreRegistry } from "./registry/storeRegistry.ts"
 import { makeWakeups } from "./wakeups/makeWakeups.ts"
-
-/** Options of `redisBackend`. */
-export interface RedisBackendOptions {
-  /**
-   * The app's ioredis client, a `Redis` or a `Cluster`, which is neither closed nor reconfigured; or a function that makes
-   * one, which is closed when the server is.
-   */
-  readonly redis: AppRedis | (() => AppRedis)
-  /** What the names of all keys and channels begin with; no braces. @default "eventlog:" */
-  readonly prefix?: string | undefined
-  /** How long a node that died keeps others from processing its stores. @default 30 seconds */
-  readonly leaseTime?: Duration.Input | undefined
-}
 
 const open = (redis: RedisBackendOptions["redis"]): Effect.Effect<AppRedis, never, Scope.Scope> =>
   typeof redis === "function"
@@ -78,8 +67,10 @@ const makePorts = Effect.fnUntraced(function* (
 /**
  * Keeps event logs in Redis, through the ioredis client that the app has. Each server that is given the backend opens one
  * connection more, to listen. What an Ack means is up to the settings of Redis, which are looked at when a server starts.
+ * Throws an `InvalidOptionsError` that names what is wrong with the options.
  */
 export const redisBackend = (options: RedisBackendOptions): Backend => {
+  checkOptions("redisBackend", options, expectedOptions)
   const keys = makeKeys(options.prefix ?? "eventlog:")
   return { layer: Layer.effectContext(makePorts(options, keys)) }
 }

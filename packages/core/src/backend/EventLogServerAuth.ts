@@ -2,18 +2,24 @@ import { Context, Data, type Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { StoreId } from "./StoreId.ts"
 
-/** A client may not do what it asked for. */
-export class EventLogServerAuthError extends Data.TaggedError("EventLogServerAuthError")<{
+interface AuthErrorFields {
   readonly reason: "Unauthorized" | "Forbidden"
   readonly publicKey: string
-  /** Shown to the client. */
+  /** Shown to the client. @default "Refused" */
   readonly message?: string | undefined
   /**
    * The ids of the entries that are the reason, where single ones of a batch are: then a device can set them aside and
    * send the rest, instead of being stopped by them for good. The batch is refused whole all the same.
    */
   readonly entryIds?: ReadonlyArray<Uint8Array> | undefined
-}> {}
+}
+
+/** A client may not do what it asked for. */
+export class EventLogServerAuthError extends Data.TaggedError("EventLogServerAuthError")<AuthErrorFields> {
+  constructor(fields: AuthErrorFields) {
+    super({ ...fields, message: fields.message ?? "Refused" })
+  }
+}
 
 /** A key that proves itself, and the signing key that it did it with. */
 export interface IdentityClaim {

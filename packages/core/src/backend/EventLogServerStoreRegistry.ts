@@ -1,6 +1,24 @@
 import { Context, Data, type Effect, type Stream } from "effect"
 import type { StoreId } from "./StoreId.ts"
 
+interface RegistryErrorFields {
+  readonly reason: "NotMapped" | "AlreadyAssigned" | "Unavailable"
+  readonly publicKey?: string | undefined
+  readonly storeId?: StoreId | undefined
+  /** @default says the reason */
+  readonly message?: string | undefined
+  readonly cause?: unknown
+}
+
+const messages: Readonly<Record<RegistryErrorFields["reason"], string>> = {
+  NotMapped: "belongs to no store",
+  AlreadyAssigned: "belongs, or once belonged, to another store: a key may only return to its own",
+  Unavailable: "can't be looked up now"
+}
+
+const messageOf = ({ publicKey, reason }: RegistryErrorFields): string =>
+  `The public key${publicKey === undefined ? "" : ` "${publicKey}"`} ${messages[reason]}`
+
 /**
  * A public key could not be resolved or mapped.
  *
@@ -9,13 +27,13 @@ import type { StoreId } from "./StoreId.ts"
  *   a device's cursor and journal belong to it. A user who moves to another store gets a new device identity.
  * - `Unavailable`: the registry can't answer now.
  */
-export class EventLogServerStoreRegistryError extends Data.TaggedError("EventLogServerStoreRegistryError")<{
-  readonly reason: "NotMapped" | "AlreadyAssigned" | "Unavailable"
-  readonly publicKey?: string | undefined
-  readonly storeId?: StoreId | undefined
-  readonly message?: string | undefined
-  readonly cause?: unknown
-}> {}
+export class EventLogServerStoreRegistryError extends Data.TaggedError(
+  "EventLogServerStoreRegistryError"
+)<RegistryErrorFields> {
+  constructor(fields: RegistryErrorFields) {
+    super({ ...fields, message: fields.message ?? messageOf(fields) })
+  }
+}
 
 /** A public key, its store, and the Ed25519 key that it proves itself with (32 bytes; `undefined`: none bound yet). */
 export interface KeyMapping {

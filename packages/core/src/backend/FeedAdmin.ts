@@ -34,6 +34,12 @@ export class FeedAdmin extends Context.Service<
      * within `reauthorizeInterval`, and come back.
      */
     readonly rotateId: (expected: EventJournal.RemoteId) => Effect.Effect<Rotation, StorageError>
+    /**
+     * Looks whether everything is there that the backend needs: the storage answers, it is the one that was declared, and
+     * what has to be made in it was made. It changes nothing that was committed, may be asked again and again, and need not end
+     * while the storage is away: the server has a time limit. The error's `advice` says what to do.
+     */
+    readonly check: Effect.Effect<void, StorageError>
     /** Up to `limit` stores that have entries, in a stable order, those after `after`; `undefined` starts over. */
     readonly heads: (after: StoreId | undefined, limit: number) => Effect.Effect<ReadonlyArray<StoreHead>, StorageError>
     /**

@@ -12,11 +12,22 @@ export class StorageError extends Data.TaggedError("StorageError")<{
   readonly retryable: boolean
   /** What the driver said. It goes to logs, never to clients. */
   readonly cause: unknown
+  /** What somebody has to do about it, as a sentence, where the backend knows: `"Run ensureSchema"`. */
+  readonly advice?: string | undefined
 }> {
   // Made at once: test runners replace causes by copies, of which a getter can tell nothing any more.
   override readonly message: string =
-    `${this.operation} failed${this.retryable ? " for now" : ""}: ${Formatter.format(this.cause)}`
+    `${this.operation} failed${this.retryable ? " for now" : ""}: ${reasonOf(this.cause)}${adviceOf(this)}`
 }
+
+/** Node says of a host with several addresses that each refused, by an error that has no text of its own. */
+const reasonOf = (cause: unknown): string =>
+  cause instanceof AggregateError && cause.message === ""
+    ? cause.errors.map((error) => Formatter.format(error)).join(", ")
+    : Formatter.format(cause)
+
+const adviceOf = ({ advice }: { readonly advice?: string | undefined }): string =>
+  advice === undefined ? "" : `. ${advice}`
 
 /**
  * The store was erased (`FeedAdmin.erase`). Its id is never used again; nothing can be read from or written to it.

@@ -51,6 +51,19 @@ export {
 
 // What storages share.
 
+export {
+  aBoolean,
+  aFunction,
+  aText,
+  checkOptions,
+  type Expectations,
+  members,
+  oneOf,
+  required,
+  time,
+  withFunctions,
+  withHint
+} from "../options/index.ts"
 export { entryBytes } from "../wire/fields.ts"
 export { AccessListeners } from "./AccessListeners.ts"
 export { compareAll } from "./behind.ts"

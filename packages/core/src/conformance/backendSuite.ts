@@ -1,3 +1,4 @@
+import { check } from "./feedAdmin/check.ts"
 import { erase } from "./feedAdmin/erase.ts"
 import { heads } from "./feedAdmin/heads.ts"
 import { identity } from "./feedAdmin/identity.ts"
@@ -19,6 +20,7 @@ import { delivery } from "./server/delivery.ts"
 import { duplicates } from "./server/duplicates.ts"
 import { erasure } from "./server/erasure.ts"
 import { handlers } from "./server/handlers.ts"
+import { health } from "./server/health.ts"
 import { keys } from "./server/keys.ts"
 import { loss } from "./server/loss.ts"
 import { outage } from "./server/outage.ts"
@@ -46,10 +48,10 @@ const FeedStore = {
   concurrency,
   wakeups
 }
-const FeedAdmin = { identity, heads, erase, rotateId }
+const FeedAdmin = { identity, check, heads, erase, rotateId }
 const StoreProgress = { lease, cursors, behind, failures, cutoffs }
 const EventLogServerStoreRegistry = { mapping, races, listing, changes: changesOfAccess }
-const servers = { delivery, duplicates, handlers, keys, erasure, compaction, outage, loss }
+const servers = { delivery, duplicates, handlers, keys, erasure, compaction, outage, loss, health }
 
 /** Declares every test of a backend: those of its ports, and those of two servers on it. */
 export const backendSuite = (name: string, options: BackendSuiteOptions): void =>

@@ -6,7 +6,7 @@
  * ```
  */
 export type { Mount, Mounted } from "./adapter/harness.ts"
-export { adapterSuite } from "./adapterSuite.ts"
+export { type AdapterSkip, type AdapterSuiteOptions, adapterSuite } from "./adapterSuite.ts"
 export { backendSuite, feedAdminSuite, feedStoreSuite, storeProgressSuite, storeRegistrySuite } from "./backendSuite.ts"
 export { BackendAwayError, type BackendHarness, type BackendSuiteOptions } from "./harness.ts"
 export { type SelectionEnvironment, selectBackends } from "./selectBackends.ts"

@@ -22,6 +22,8 @@ export type AccessError = EventLogServerAuthError | EventLogServerStoreRegistryE
 export class Access extends Context.Service<
   Access,
   {
+    /** Whether a device that was never seen before gets a store. */
+    readonly canEnroll: boolean
     /** Authorizes a batch, then resolves the store that it goes to. */
     readonly write: (
       publicKey: string,
@@ -62,7 +64,8 @@ const wrongStore = () =>
   new RequestError({ reason: "AlreadyAssigned", message: "This public key belongs to another store" })
 
 /** A store id that no store can have is a defect of the app, and nothing for a client to know. */
-const orDieIfInvalid = (storeId: StoreId): Effect.Effect<StoreId> => Effect.orDie(checkStoreId(storeId))
+const orDieIfInvalid = (storeId: StoreId): Effect.Effect<StoreId> =>
+  Effect.orDie(Effect.mapError(checkStoreId(storeId), ({ message }) => new Error(`enroll named no store. ${message}`)))
 
 /** What a callback came to: whatever is neither a value nor a failure is an outage. */
 const contain = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | RequestError> =>
@@ -146,6 +149,7 @@ export const layerAccess = (options: {
       })
 
       return Access.of({
+        canEnroll: auth.enroll !== undefined,
         write: (publicKey, entries) =>
           Effect.withFiber((fiber) => writeAtOnce(publicKey, entries, Effect.runForkWith(fiber.context))),
         writeAtOnce,

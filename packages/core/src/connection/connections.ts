@@ -17,6 +17,7 @@ import { OpenConnections } from "./OpenConnections.ts"
 import type { Protocol, ProtocolName, ProtocolServices } from "./protocol.ts"
 import { rechecking } from "./recheck.ts"
 import { notMapped } from "./refusal.ts"
+import { RefusalLog } from "./refusalLog.ts"
 import { makeRunner } from "./runner.ts"
 import { Subscriptions, type SubscriptionsOptions } from "./Subscriptions.ts"
 import type { Transport, TransportListener } from "./Transport.ts"
@@ -77,6 +78,8 @@ export class Connections extends Context.Service<
     readonly recheck: (publicKey: string) => Effect.Effect<void>
     /** Refuses new connections and requests, answers what was accepted, closes with 1012, and sees sockets go. */
     readonly drain: Effect.Effect<void>
+    /** Whether a drain began. */
+    readonly isDraining: () => boolean
     readonly stats: () => {
       readonly connections: number
       readonly subscriptions: number
@@ -128,6 +131,7 @@ export const layerConnections = (
       const now = clock.currentTimeMillisUnsafe.bind(clock)
       const budget = new Budget(limits.maxHeldBytes)
       const crowd = new Crowd(now, run)
+      const refusals = new RefusalLog({ now, canEnroll: access.canEnroll })
       const open = new OpenConnections(limits)
       const guests = new Set<Grants>()
       const rejected = Object.fromEntries(ErrorCode.literals.map((code) => [code, 0])) as Record<ErrorCode, number>
@@ -160,9 +164,11 @@ export const layerConnections = (
         now,
         reconnectWithin: () => comeback.announced(open.live.size),
         onEncoded: (entries) => metrics.encodedEntries.updateUnsafe(entries, context),
-        onRejected: (code) => {
+        onRejected: (code, error, publicKey) => {
           rejected[code]++
           rejectedByCode[code].updateUnsafe(1, context)
+          const line = refusals.line(error, publicKey)
+          if (line !== undefined) run(Effect.ignoreCause(line))
         }
       }
       const protocols: Readonly<Record<ProtocolName, Protocol>> = {
@@ -308,6 +314,7 @@ export const layerConnections = (
         revoke,
         recheck,
         drain,
+        isDraining: () => isClosing,
         stats: () => ({
           connections: open.live.size,
           subscriptions: subscriptionCount(),

@@ -44,7 +44,7 @@ export interface ProtocolServices {
   /** Over how many milliseconds devices spread that lose this server now, and not by a close; 0 where they are few. */
   readonly reconnectWithin: () => number
   /** Called for every refusal that a client is told of. */
-  readonly onRejected: (code: ErrorCode) => void
+  readonly onRejected: (code: ErrorCode, error: DomainError, publicKey: string | undefined) => void
   /** Called with how many entries were encoded: once each, however many subscribers there are. */
   readonly onEncoded: (entries: number) => void
 }

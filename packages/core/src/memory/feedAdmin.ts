@@ -40,6 +40,7 @@ const erase = (state: FeedState, progress: ProgressState, storeId: StoreId): voi
 export const makeFeedAdmin = (state: FeedState, progress: ProgressState): FeedAdmin["Service"] => ({
   id: Effect.sync(() => state.id.slice() as EventJournal.RemoteId),
   rotateId: (expected) => Effect.sync(() => rotate(state, expected)),
+  check: Effect.void,
   heads: (after, limit) => Effect.sync(() => heads(state, progress, after, limit)),
   erase: (storeId) => Effect.sync(() => erase(state, progress, storeId))
 })

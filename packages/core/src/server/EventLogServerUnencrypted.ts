@@ -27,12 +27,14 @@ import {
 } from "../connection/connections.ts"
 import type { ProtocolName } from "../connection/protocol.ts"
 import { checkPublicKey } from "../connection/publicKey.ts"
+import { shuttingDown } from "../connection/refusal.ts"
 import { checkStoreId } from "../connection/storeId.ts"
 import type { Transport, TransportListener } from "../connection/Transport.ts"
 import { Continuity, layerContinuity } from "../continuity/continuity.ts"
 import { Feed, layerFeed } from "../feed/feed.ts"
 import { Ingest, layerIngest } from "../ingest/ingest.ts"
 import type { WriteError, Written } from "../ingest/write.ts"
+import { checkOptions } from "../options/index.ts"
 import { layerProcessing, Processing } from "../processing/processing.ts"
 import type { ProcessingStoppedError } from "../processing/stoppedStores.ts"
 import { eventLogProtocol } from "../protocols/eventlog/eventLogProtocol.ts"
@@ -41,6 +43,8 @@ import type { RequestError } from "../wire/errors.ts"
 import type { Limits } from "../wire/limits.ts"
 import { askRule } from "./admit.ts"
 import type { Endpoint } from "./endpoints.ts"
+import { serverExpectations } from "./expectedServerOptions.ts"
+import { type Health, healthOf, shareLook } from "./health.ts"
 import { ingestClient } from "./ingestClient.ts"
 import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts"
@@ -149,6 +153,13 @@ export class EventLogServerUnencrypted extends Context.Service<
     /** Erases a store for good, and ends its subscriptions. */
     readonly erase: (storeId: StoreId) => Effect.Effect<void, StorageError>
     readonly stats: Effect.Effect<ServerStats>
+    /**
+     * Looks at the storage, for `healthTimeout` at most: whether it answers and has what the server needs. The error says what
+     * to do. Where a drain began it fails with the reason `ShuttingDown`.
+     */
+    readonly ready: Effect.Effect<void, StorageError | RequestError | InsideTransactionError>
+    /** The same as an answer, for load balancers. */
+    readonly health: Effect.Effect<Health>
     /** Refuses what is new, answers what was accepted, closes every connection with 1012. Closing the scope does too. */
     readonly drain: Effect.Effect<void>
   }
@@ -173,6 +184,10 @@ const make = (options: ResolvedOptions) =>
     // An append that never ends must not keep the server from ending.
     const drain = Effect.andThen(connections.drain, Effect.timeoutOption(ingest.idle, options.drainTimeout))
     yield* Effect.addFinalizer(() => drain)
+    const refuseWhenDraining = Effect.suspend(() =>
+      connections.isDraining() ? Effect.fail(shuttingDown()) : Effect.void
+    )
+    const look = Effect.andThen(outsideTransactions("ready"), yield* shareLook(admin.check, options.healthTimeout))
 
     return EventLogServerUnencrypted.of({
       limits,
@@ -229,6 +244,8 @@ const make = (options: ResolvedOptions) =>
           rejected
         }
       }),
+      ready: Effect.andThen(refuseWhenDraining, look),
+      health: healthOf(look, connections.isDraining),
       drain: Effect.asVoid(drain)
     })
   })
@@ -290,6 +307,7 @@ export const layer = <Groups extends EventGroup.Any, E, R>(
   handlers: Layer.Layer<EventGroup.ToService<Groups>, E, R>,
   options: ServerOptions = {}
 ): Layer.Layer<EventLogServerUnencrypted, E, Exclude<R, EventLog.Registry> | BackendServices | EventLogServerAuth> => {
+  checkOptions("layer", options, serverExpectations)
   const resolved = resolveOptions(options)
   return Layer.effect(EventLogServerUnencrypted, make(resolved)).pipe(
     Layer.provide(layerRooms(resolved)),

@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import { EventLogServerAuth, EventLogServerAuthError, type IdentityClaim } from "../backend/EventLogServerAuth.ts"
-import { StoreId } from "../backend/StoreId.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { type ConnectionDetails, CurrentConnection } from "../connection/CurrentConnection.ts"
 import { callPlain } from "../containment/plainFunction.ts"
 
@@ -74,7 +74,7 @@ export const layerAsyncAuth = (auth: AsyncAuth, enroll: AsyncEnroll | undefined)
       identity && ((claim) => ask(claim.publicKey, (connection) => identity({ ...claim, connection }))),
     enroll:
       enroll &&
-      ((claim) => ask(claim.publicKey, async (connection) => StoreId.make(await enroll({ ...claim, connection }))))
+      ((claim) => ask(claim.publicKey, async (connection) => (await enroll({ ...claim, connection })) as StoreId))
   })
 }
 

@@ -3,44 +3,23 @@ import type { Event, EventGroup, EventLog } from "effect/eventlog"
 import type { Backend, BackendServices } from "../backend/Backend.ts"
 import type { KeyMapping } from "../backend/EventLogServerStoreRegistry.ts"
 import type { FeedEntry } from "../backend/FeedStore.ts"
-import { StoreId } from "../backend/StoreId.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { StoreProgress } from "../backend/StoreProgress.ts"
 import type { ConnectionInfo, RefusalStatus } from "../connection/connections.ts"
 import { shuttingDown } from "../connection/refusal.ts"
+import { checkStoreId } from "../connection/storeId.ts"
+import { checkOptions } from "../options/index.ts"
 import { askRule } from "./admit.ts"
-import { type AppLogger, layerAppLogger } from "./appLogger.ts"
-import { type AsyncAuth, type AsyncEnroll, layerAsyncAuth } from "./asyncAuth.ts"
+import { layerAppLogger } from "./appLogger.ts"
+import { layerAsyncAuth } from "./asyncAuth.ts"
 import { type AsyncHandlers, layerAsyncHandlers } from "./asyncHandlers.ts"
+import type { CreateEventLogServerOptions } from "./createOptions.ts"
 import { EventLogServerUnencrypted, layer, type ServerStats } from "./EventLogServerUnencrypted.ts"
+import { createExpectations } from "./expectedCreateOptions.ts"
+import { type Health, healthOf, inTime } from "./health.ts"
 import { InsideTransactionError } from "./insideTransaction.ts"
 import { type Mountable, mountWhenReady } from "./mountable.ts"
-import { resolveOptions, type ServerOptions } from "./options.ts"
-
-/** What a server is made of. */
-export interface CreateEventLogServerOptions<Groups extends EventGroup.Any, Transaction = undefined>
-  extends ServerOptions {
-  readonly schema: EventLog.EventLogSchema<Groups>
-  /** One plain function for each event, or the `EventLog.group` layers that devices run. */
-  readonly handlers:
-    | AsyncHandlers<Groups, Transaction>
-    | Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry>
-  /** The storage, such as `memoryBackend()`. */
-  readonly backend: Backend<Transaction>
-  /** Where processing remembers how far it is; it may build on the backend's services. @default in the backend */
-  readonly progress?: Layer.Layer<StoreProgress, never, BackendServices> | undefined
-  /**
-   * Compacts old history when it is read, such as
-   * `[groupCompaction(Todos, { olderThan: "30 days" }, keepLast())]`, or by effect's own with `effectCompaction`.
-   * @default everything is sent as it was written
-   */
-  readonly compaction?: ReadonlyArray<Layer.Layer<never, never, EventLogServerUnencrypted>> | undefined
-  /** What clients may do. There is no default: `allowAll` must be written out. */
-  readonly auth: AsyncAuth
-  /** Names the store of a device that was never seen before. @default only assigned keys have a store */
-  readonly enroll?: AsyncEnroll | undefined
-  /** Where the server logs, such as Fastify's `app.log`. @default effect's logger, on the console */
-  readonly logger?: AppLogger | undefined
-}
+import { resolveOptions } from "./options.ts"
 
 /** An event of a schema, for the server to write. */
 export type WriteOptions<Groups extends EventGroup.Any> = {
@@ -58,8 +37,16 @@ export type WriteOptions<Groups extends EventGroup.Any> = {
  * rejects with a `RequestError` of the reason `ShuttingDown`.
  */
 export interface EventLogServer<Groups extends EventGroup.Any> extends Mountable {
-  /** Resolves when the backend is open; rejects when it can't be. Nothing needs to wait for it. */
+  /**
+   * Looks at the storage, for `healthTimeout` at most: resolves when it answers and has what the server needs; rejects with
+   * an error that says what to do. Nothing needs to wait for it: devices that come while the storage is away wait.
+   */
   readonly ready: () => Promise<void>
+  /**
+   * Looks at the storage again, likewise, and says how the server is; while it closes, that it is `draining`. Never rejects.
+   * Those who ask at the same time share one look.
+   */
+  readonly health: () => Promise<Health>
   /** Maps a key to a store. A signing key replaces the one bound before. */
   readonly assign: (options: {
     readonly publicKey: string
@@ -123,46 +110,66 @@ const withProgress = <Transaction>(
     })
   ).pipe(Layer.provideMerge(backend.layer))
 
+/** A store's id is a string to the app, and may be anything in JavaScript. */
+const withStore = <A, E>(storeId: string, use: (storeId: StoreId) => Effect.Effect<A, E>) =>
+  Effect.flatMap(checkStoreId(storeId), use)
+
+const readyOf = (services: Context.Context<EventLogServerUnencrypted>) =>
+  Context.get(services, EventLogServerUnencrypted).ready
+
 /** There is no tracer behind promises, and a span that nobody sees costs as much as one that is seen. */
 const withoutSpans = Layer.succeed(References.TracerEnabled, false)
 
 const layerOf = <Groups extends EventGroup.Any, Transaction>(
   options: CreateEventLogServerOptions<Groups, Transaction>
 ) => {
-  const backend =
-    options.progress === undefined ? options.backend.layer : withProgress(options.backend, options.progress)
-  const compaction = Layer.mergeAll(Layer.empty, ...(options.compaction ?? []))
-  const server = compaction.pipe(
-    Layer.provideMerge(layer(options.schema, handlersOf(options), options)),
-    Layer.provide(backend),
-    Layer.provide(layerAsyncAuth(options.auth, options.enroll))
+  const { auth, backend, compaction = [], enroll, handlers, logger, progress, schema, ...serverOptions } = options
+  const server = Layer.mergeAll(Layer.empty, ...compaction).pipe(
+    Layer.provideMerge(layer(schema, handlersOf(options), serverOptions)),
+    Layer.provide(progress === undefined ? backend.layer : withProgress(backend, progress)),
+    Layer.provide(layerAsyncAuth(auth, enroll))
   )
-  const logged = options.logger === undefined ? server : Layer.provideMerge(server, layerAppLogger(options.logger))
+  const logged = logger === undefined ? server : Layer.provideMerge(server, layerAppLogger(logger))
   return Layer.provideMerge(logged, withoutSpans)
 }
 
 /**
  * Makes a server: `layer`, behind promises. It starts at once; an adapter mounts it, `close` ends it. What the user
- * handed in (a database, a Redis client, a logger) is never closed.
+ * handed in (a database, a Redis client, a logger) is never closed. Throws an `InvalidOptionsError` that names what is wrong
+ * with the options.
  */
 export const createEventLogServer = <Groups extends EventGroup.Any, Transaction = undefined>(
   options: CreateEventLogServerOptions<Groups, Transaction>
 ): EventLogServer<Groups> => {
+  checkOptions("createEventLogServer", options, createExpectations((options as Partial<typeof options> | null)?.schema))
   const runtime = ManagedRuntime.make(layerOf(options))
-  const { admit: rule, authTimeout, endpoints, limits } = resolveOptions(options)
+  const { admit: rule, authTimeout, endpoints, healthTimeout, limits } = resolveOptions(options)
   const mount = mountWhenReady(limits, runtime.runPromise(EventLogServerUnencrypted))
   let closed: Promise<void> | undefined
-  const run = async <A, E>(use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>): Promise<A> => {
+  const refuseWhenClosed = (): void => {
     if (closed !== undefined) throw shuttingDown()
-    return runtime.runPromise(Effect.flatMap(EventLogServerUnencrypted, use))
   }
   /** What needs the storage can't be asked for by a handler whose transaction is open. */
+  const refuseInside = (operation: string): void => {
+    if (options.backend.transactions?.isInside()) throw new InsideTransactionError({ operation })
+  }
+  const run = async <A, E>(use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>): Promise<A> => {
+    refuseWhenClosed()
+    return runtime.runPromise(Effect.flatMap(EventLogServerUnencrypted, use))
+  }
   const call = async <A, E>(
     operation: string,
     use: (server: EventLogServerUnencrypted["Service"]) => Effect.Effect<A, E>
   ): Promise<A> => {
-    if (options.backend.transactions?.isInside()) throw new InsideTransactionError({ operation })
+    refuseInside(operation)
     return run(use)
+  }
+  const lookOnceOpen = inTime(healthTimeout)(Effect.suspend(() => Effect.flatMap(runtime.contextEffect, readyOf)))
+  /** A backend may be slow to open, too, so that counts. */
+  const look = async (operation: string): Promise<void> => {
+    refuseWhenClosed()
+    refuseInside(operation)
+    return Effect.runPromise(lookOnceOpen)
   }
   /** A server that isn't ready yet lets connections wait, but not those that the app would refuse. */
   const admit = async (info: ConnectionInfo): Promise<RefusalStatus | undefined> => {
@@ -186,34 +193,43 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
     admit,
     connect: mount.connect,
     close: () => (closed ??= close()),
-    ready: () => run(() => Effect.void),
+    ready: () => look("ready"),
+    health: () =>
+      Effect.runPromise(
+        healthOf(Effect.tryPromise({ try: () => look("health"), catch: (error) => error }), () => closed !== undefined)
+      ),
     assign: ({ storeId, ...rest }) =>
-      call("assign", (server) => server.assign({ ...rest, storeId: StoreId.make(storeId) })),
+      call("assign", (server) => withStore(storeId, (storeId) => server.assign({ ...rest, storeId }))),
     remove: (publicKey) => call("remove", (server) => server.remove(publicKey)),
     keys: ({ after, limit = 100, storeId } = {}) =>
       call("keys", (server) =>
-        server.keys({ after, limit, storeId: storeId === undefined ? undefined : StoreId.make(storeId) })
+        storeId === undefined
+          ? server.keys({ after, limit })
+          : withStore(storeId, (storeId) => server.keys({ after, limit, storeId }))
       ),
     write: ({ event, payload, runHandlers, storeId }) =>
       call("write", (server) =>
         Effect.map(
-          server.write({ schema: options.schema, storeId: StoreId.make(storeId), event, payload, runHandlers }),
+          withStore(storeId, (storeId) =>
+            server.write({ schema: options.schema, storeId, event, payload, runHandlers })
+          ),
           ({ sequenceNumbers }) => ({ sequenceNumbers })
         )
       ),
     processed: ({ sequence, storeId }) =>
-      call("processed", (server) => server.processed({ storeId: StoreId.make(storeId), sequence })),
+      call("processed", (server) => withStore(storeId, (storeId) => server.processed({ storeId, sequence }))),
     read: ({ storeId, ...range }) =>
       Stream.toAsyncIterable(
         Stream.unwrap(
           Effect.map(
             Effect.promise(() => call("read", Effect.succeed)),
-            (server) => server.read({ ...range, storeId: StoreId.make(storeId) })
+            (server) =>
+              Stream.unwrap(withStore(storeId, (storeId) => Effect.succeed(server.read({ ...range, storeId }))))
           )
         )
       ),
     disconnect: (selector) => run((server) => server.disconnect(selector)),
-    erase: (storeId) => call("erase", (server) => server.erase(StoreId.make(storeId))),
+    erase: (storeId) => call("erase", (server) => withStore(storeId, server.erase)),
     stats: () => run((server) => server.stats)
   }
 }

@@ -32,6 +32,8 @@ export interface ServerOptions extends ProcessingOptions {
    * with 403. @default everybody may
    */
   readonly admit?: Admit | undefined
+  /** How long `ready` and `health` wait for the storage. @default 5 seconds */
+  readonly healthTimeout?: Duration.Input | undefined
   /** How long a connection may take to prove its first key; then it is closed with 1008. @default 10 seconds */
   readonly proofTimeout?: Duration.Input | undefined
   /** How long a peer may take to answer a close; then its socket is ended. @default 5 seconds */
@@ -64,6 +66,7 @@ export interface ResolvedOptions {
   readonly reauthorizeInterval: Duration.Duration
   readonly authTimeout: Duration.Duration
   readonly admit: Admit | undefined
+  readonly healthTimeout: Duration.Duration
   readonly proofTimeout: Duration.Duration
   readonly closeTimeout: Duration.Duration
   readonly pingInterval: Duration.Duration
@@ -83,6 +86,7 @@ export const resolveOptions = (options: ServerOptions): ResolvedOptions => ({
   reauthorizeInterval: duration(options.reauthorizeInterval, 30_000),
   authTimeout: duration(options.authTimeout, 10_000),
   admit: options.admit,
+  healthTimeout: duration(options.healthTimeout, 5_000),
   proofTimeout: duration(options.proofTimeout, 10_000),
   closeTimeout: duration(options.closeTimeout, 5_000),
   pingInterval: duration(options.pingInterval, 30_000),

@@ -79,6 +79,7 @@ const runScenario = async (fault?: Fault): Promise<ReadonlyMap<string, number>> 
     compaction: [groupCompaction(Todos, { olderThan: "30 days" }, keepLast())],
     logger: silent
   })
+  await eventually(() => server.ready())
   const connect = makeConnect(url)
   const acked = new Map<string, number>()
   const key = makeSigningKey()
@@ -163,6 +164,7 @@ const bounded = async (fault: Fault): Promise<string | undefined> => {
 
 /** Every member that a server calls while nothing is lost and no handler fails. */
 const members = [
+  "FeedAdmin.check",
   "FeedAdmin.erase",
   "FeedAdmin.id",
   "FeedStore.append",

@@ -31,6 +31,7 @@ const makeScene = (
   let now = 0
   const trust: Array<boolean> = []
   const access: Access["Service"] = {
+    canEnroll: false,
     prove: () =>
       Effect.suspend(() => {
         asked++

@@ -1,3 +1,4 @@
+import { Wire } from "@eventlog-server/testkit/devices"
 import { withFeedStore } from "@eventlog-server/testkit/faults"
 import { todoAdded } from "@eventlog-server/testkit/schema"
 import { Deferred, Effect } from "effect"
@@ -35,4 +36,28 @@ it("leaves the backend that it was given open", async () => {
   await first.server.close()
   const second = await startServer({ backend })
   expect(await (await openDevice(second.url)).write("A", [todoAdded("b")])).toMatchObject({ sequenceNumbers: [2] })
+})
+
+it("resolves when the sockets are gone, and not before", async () => {
+  const { server } = await startServer({ closeTimeout: "1 minute" })
+  const wire = new Wire(server, { isMute: true })
+  await Effect.runPromise(wire.nth("Hello"))
+  let isClosed = false
+  const closed = server.close().then(() => {
+    isClosed = true
+  })
+  await expect.poll(() => wire.closes).toMatchObject([{ code: 1012 }])
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(isClosed).toBe(false)
+  wire.cut()
+  await closed
+  expect(wire.isTerminated).toBe(false)
+})
+
+it("ends the sockets of peers that answer no close", async () => {
+  const { server } = await startServer({ closeTimeout: 20 })
+  const wire = new Wire(server, { isMute: true })
+  await Effect.runPromise(wire.nth("Hello"))
+  await server.close()
+  expect(wire.isTerminated).toBe(true)
 })

@@ -33,7 +33,8 @@ export const startServer = async (
     ...options
   })
   onTestFinished(() => server.close())
-  await server.ready()
+  // The backend is open then, and was asked nothing yet.
+  await server.stats()
   return { server, url: await host(server) }
 }
 

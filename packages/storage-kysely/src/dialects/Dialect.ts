@@ -9,8 +9,17 @@ import type { Schema } from "./Schema.ts"
 import type { UpdateStores } from "./StoreUpdates.ts"
 import type { Writes } from "./Writes.ts"
 
+/** How a database is told from others. */
+export interface DatabaseProbe {
+  /** What people call it. */
+  readonly name: string
+  /** Selects a row there. Elsewhere it fails, or selects none. */
+  readonly statement: RawBuilder<unknown>
+}
+
 /** Everything that differs between databases. The rest of the package doesn't know which one it runs on. */
 export interface Dialect {
+  readonly probe: DatabaseProbe
   readonly schema: Schema
   readonly writes: Writes
   /** Where the database can do for several stores at once what is else done for each alone. */

@@ -105,6 +105,41 @@ export interface EventLogTables {
   readonly identity: IdentityRow
 }
 
+/** The columns of every table. */
+export const columnsOf: {
+  readonly [Name in keyof EventLogTables]: ReadonlyArray<keyof EventLogTables[Name] & string>
+} = {
+  stores: ["id", "store_id", "head", "erased", "processed", "lease_holder", "lease_until"],
+  entries: [
+    "store",
+    "sequence",
+    "entry_id",
+    "bucket",
+    "event",
+    "primary_key",
+    "author",
+    "transport_only",
+    "bytes",
+    "payload"
+  ],
+  groups: ["store", "place", "events", "cutoff"],
+  failures: [
+    "store",
+    "sequence",
+    "entry_id",
+    "event",
+    "primary_key",
+    "author",
+    "reason",
+    "message",
+    "attempts",
+    "first_at",
+    "last_at"
+  ],
+  keys: ["public_key", "store_id", "signing_public_key", "removed", "access_change"],
+  identity: ["id", "remote_id", "access_changes"]
+}
+
 /** Where the tables are. */
 export interface TableOptions {
   /** What the names of tables begin with: up to 32 letters, digits and `_`. @default "eventlog_" */

@@ -1,4 +1,5 @@
-import type { FeedAdmin, StoreHead, StoreId } from "@eventlog-server/core/backend"
+import { type FeedAdmin, StorageError, type StoreHead, type StoreId } from "@eventlog-server/core/backend"
+import { Effect } from "effect"
 import { attempt } from "../errors.ts"
 import { pageOf } from "../lists/pageOf.ts"
 import type { RedisNode } from "../node.ts"
@@ -29,10 +30,17 @@ const erase = async ({ keys, redis, wakeups }: RedisNode, storeId: StoreId): Pro
   await run(redis, unlistScript, lists, [storeId])
 }
 
+/** A read-only replica, full memory and a user without rights show here, too: reading the id is a script that may write it. */
+const advice = "See whether Redis is running and takes writes, and whether the client has the right address and user"
+
 /** A `FeedAdmin` on Redis. */
 export const makeFeedAdmin = (node: RedisNode): FeedAdmin["Service"] => ({
   id: attempt("FeedAdmin.id", () => node.identity.read()),
   rotateId: (expected) => attempt("FeedAdmin.rotateId", () => node.identity.rotate(expected)),
+  check: Effect.mapError(
+    attempt("FeedAdmin.check", () => node.identity.read()),
+    ({ cause, operation, retryable }) => new StorageError({ operation, retryable, cause, advice })
+  ),
   heads: (after, limit) =>
     attempt("FeedAdmin.heads", () =>
       pageOf(node.redis, node.keys.stores, after, limit, (storeId) => headOf(node, storeId as StoreId))

@@ -3,20 +3,12 @@ import type { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
 import type { StoreId } from "../../backend/StoreId.ts"
 import { freshName, range } from "../fixtures.ts"
-import type { Nodes } from "../harness.ts"
 import type { Topic } from "../suite.ts"
+import { away } from "./away.ts"
 import { Device } from "./device.ts"
 import { makeNote, makeNotes } from "./notes.ts"
 import type { Server } from "./server.ts"
 import { expectGapless, openDevice, openFollower, type Situation, twoServers, writeAcked } from "./situation.ts"
-
-/** Runs an effect while the storage is out of reach. It comes back whatever happens. */
-const away = <A, E, R>({ outage }: Nodes, during: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.acquireUseRelease(
-    Effect.promise(async () => outage?.begin()),
-    () => during,
-    () => Effect.promise(async () => outage?.end())
-  )
 
 /** One attempt to write a batch: the sequences, or `undefined` where it was refused for now. */
 type Write = (entries: ReadonlyArray<EventJournal.Entry>) => Effect.Effect<ReadonlyArray<number> | undefined, unknown>

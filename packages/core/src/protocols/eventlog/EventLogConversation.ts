@@ -219,7 +219,7 @@ export class EventLogConversation implements Conversation {
     return refuseWith(cause, (error) => {
       if (this.#peer.isEnded) return
       const frame = toErrorFrame(error, correlation)
-      this.#services.onRejected(frame.code)
+      this.#services.onRejected(frame.code, error, correlation.publicKey)
       this.#send(frame)
     })
   }

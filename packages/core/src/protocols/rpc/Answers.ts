@@ -48,7 +48,7 @@ export class Answers {
       if (peer.isEnded) return
       if (failure._tag === "ChunkError") return peer.close(failure.closeCode, failure.message)
       const { code, error } = toProtocolError(failure, request)
-      onRejected(code)
+      onRejected(code, failure, request.publicKey)
       this.send(call, Exit.fail(error))
     })
   }

@@ -9,6 +9,7 @@ import { writes } from "./writes.ts"
 
 /** MariaDB 10.6 or later, or MySQL 8.0.17 or later, through mysql2. */
 export const mysql: Dialect = {
+  probe: { name: "MySQL or MariaDB", statement: sql`select @@version_comment` },
   schema,
   writes,
   buckets,

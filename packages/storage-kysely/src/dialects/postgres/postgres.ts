@@ -27,6 +27,10 @@ const begin: Handlers["begin"] = (_tables, _storeId, leaseMillis) => {
 
 /** PostgreSQL, through pg or another driver that Kysely has for it. */
 export const postgres: Dialect = {
+  probe: {
+    name: "PostgreSQL",
+    statement: sql`select 1 where current_setting('server_version_num') > '' and version() not like '%emcc%'`
+  },
   schema: {
     columns: {
       id: sql`integer generated always as identity`,

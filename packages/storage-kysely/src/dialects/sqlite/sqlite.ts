@@ -15,6 +15,7 @@ const failureOf = (cause: unknown): Failure => {
 
 /** SQLite 3.38 or later, through better-sqlite3 or another driver that Kysely has for it. */
 export const sqlite: Dialect = {
+  probe: { name: "SQLite", statement: sql`select sqlite_version()` },
   schema: {
     columns: { id: "integer", key: () => "text", text: "text", bytes16: "blob", blob: "blob" },
     createIndex: createIndexIfNotExists,
