@@ -47,7 +47,7 @@ const record = (storeId: StoreId, count: number, message = "no room") =>
         event: "Noted",
         primaryKey: "key",
         author: null,
-        reason: "Failed",
+        reason: "HandlerFailed",
         message
       }))
     )

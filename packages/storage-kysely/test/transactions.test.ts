@@ -96,7 +96,7 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         await write("one", "bad", "two")
         await processed(3)
         expect(await textsIn(database.db)).toEqual(["one", "two"])
-        expect(onHandlerFailure.mock.calls).toMatchObject([[{ reason: "Failed", sequence: 2 }]])
+        expect(onHandlerFailure.mock.calls).toMatchObject([[{ reason: "HandlerFailed", sequence: 2 }]])
       })
 
       it("go on behind a statement that failed, whether the handler took notice or not", async () => {

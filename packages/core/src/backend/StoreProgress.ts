@@ -18,6 +18,18 @@ export class LeaseLostError extends Data.TaggedError("LeaseLostError")<{
  */
 export type Contain<E> = <A, F, R>(handler: Effect.Effect<A, F, R>) => Effect.Effect<Exit.Exit<A, F>, E, R>
 
+/** What is done within the transaction that moves a cursor. */
+export interface Within {
+  readonly contain: Contain<StorageError>
+  /** The store's failures, kept and forgotten together with what the transaction does. */
+  readonly failures: {
+    /** See `Failures.record`. */
+    readonly record: (failures: ReadonlyArray<Failure>) => Effect.Effect<number, StorageError>
+    /** See `Failures.settle`. */
+    readonly settle: (sequences: ReadonlyArray<number>) => Effect.Effect<void, StorageError>
+  }
+}
+
 /** The right to process a store's entries, held by one holder across all processes. */
 export interface Lease {
   /** The sequence of the last processed entry when the lease was taken; 0 before the first. */
@@ -33,12 +45,12 @@ export interface Lease {
   readonly advance: (processed: KnownEntry) => Effect.Effect<void, LeaseLostError | FeedLostError | StorageError>
   /**
    * There where handlers share the cursor's transaction. Does some work in a transaction, whose last statement moves the
-   * cursor to the entry that the work returns, fenced and checked as `advance` is: both are committed, or neither. An
-   * interruption undoes it all.
+   * cursor to the entry that the work returns, or leaves it where it is for `undefined`; fenced and checked as `advance` is:
+   * both are committed, or neither. An interruption undoes it all.
    */
   readonly transaction?:
     | (<E, R>(
-        work: (contain: Contain<StorageError>) => Effect.Effect<KnownEntry, E, R>
+        work: (within: Within) => Effect.Effect<KnownEntry | undefined, E, R>
       ) => Effect.Effect<void, E | LeaseLostError | FeedLostError | StorageError, R>)
     | undefined
 }
@@ -56,8 +68,16 @@ export interface CompactionGroup {
   readonly cutoff: number
 }
 
-/** Why the handler of an entry failed for good. */
-export type FailureReason = "Failed" | "TimedOut" | "Undecodable"
+/**
+ * Why an entry was not handled:
+ *
+ * - `HandlerFailed`: its handler failed, or threw, as often as it was tried.
+ * - `TimedOut`: its handler took longer than `handlerTimeout`.
+ * - `Undecodable`: the schema can't read its payload.
+ * - `NoHandler`: there is no handler for its event.
+ * - `TooManyConflicts`: it conflicts with more entries than a handler can be given.
+ */
+export type FailureReason = "HandlerFailed" | "TimedOut" | "Undecodable" | "NoHandler" | "TooManyConflicts"
 
 /** An entry whose handler failed, as it is recorded. */
 export interface Failure {
@@ -77,6 +97,8 @@ export interface KeptFailure extends Failure {
   readonly storeId: StoreId
   /** How often it was recorded. */
   readonly attempts: number
+  /** Whether it is to be tried again. */
+  readonly isDue: boolean
   /** When it was recorded for the first and for the last time, in milliseconds since the epoch, by the backend's clock. */
   readonly firstAt: number
   readonly lastAt: number
@@ -85,6 +107,8 @@ export interface KeptFailure extends Failure {
 /** Which failures are listed: those of a store or of all, behind `after`, `limit` at most. */
 export interface FailuresQuery {
   readonly storeId?: StoreId | undefined
+  /** Only those that are to be tried again. Where there are none, it costs next to nothing. @default all */
+  readonly isDue?: true | undefined
   readonly after?: { readonly storeId: StoreId; readonly sequence: number } | undefined
   readonly limit: number
 }
@@ -93,11 +117,13 @@ export interface FailuresQuery {
 export interface Failures {
   /**
    * Keeps failures, all or none, and returns how many the store has then. One that is kept already gets another attempt,
-   * and is kept as it failed last. An erased store keeps none.
+   * is kept as it failed last, and isn't due any more. An erased store keeps none.
    */
   readonly record: (storeId: StoreId, failures: ReadonlyArray<Failure>) => Effect.Effect<number, StorageError>
   /** Failures in a stable order of stores, those of a store by sequence. */
   readonly list: (query: FailuresQuery) => Effect.Effect<ReadonlyArray<KeptFailure>, StorageError>
+  /** Makes failures due: whoever holds the store's lease tries them again. Those that aren't kept are passed over. */
+  readonly retry: (storeId: StoreId, sequences: ReadonlyArray<number>) => Effect.Effect<void, StorageError>
   /** Forgets failures: they were handled, or nobody wants them to be. Those that aren't kept are passed over. */
   readonly settle: (storeId: StoreId, sequences: ReadonlyArray<number>) => Effect.Effect<void, StorageError>
 }

@@ -1,23 +1,27 @@
-import { Clock, Data, Effect } from "effect"
+import { Clock, Data, Effect, Metric } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { FeedEntry, FeedStore, KnownEntry } from "../backend/FeedStore.ts"
 import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import type { Contain, Lease, LeaseLostError } from "../backend/StoreProgress.ts"
+import type { Contain, Failures, Lease, LeaseLostError, Within } from "../backend/StoreProgress.ts"
 import type { View } from "../continuity/continuity.ts"
 import { isTraced, withSpan } from "../tracing/withSpan.ts"
 import { entryBytes } from "../wire/fields.ts"
 import { entryCost } from "../wire/limits.ts"
 import { conflictsOf, type PassedIds } from "./conflicts.ts"
 import type { SavedCursor } from "./cursorSaver.ts"
+import { type FailedRun, type FailureReports, isForGood, toFailure } from "./failures.ts"
 import { type HandlerCall, type Handlers, passed, type Run } from "./handlers.ts"
+import { handlerRetries } from "./metrics.ts"
 import type { ResolvedProcessingOptions } from "./options.ts"
+import { backOff } from "./patience.ts"
 import type { Turn } from "./turns.ts"
 import type { Arrivals } from "./waiting.ts"
 
 /** What pages are run with, whatever store they are of. */
 export interface Means {
   readonly handlers: Handlers
+  readonly reports: FailureReports
   readonly options: ResolvedProcessingOptions
   readonly arrivals: Arrivals
   /** Entries that this node passed. */
@@ -36,13 +40,25 @@ export interface Holding {
   /** The backend's id in that history. */
   readonly remoteId: View["remoteId"]
   readonly ids: PassedIds
+  /** What the store's handlers failed on. */
+  readonly failures: Failures
+  /** How often handlers failed whose entries are to be tried again, by sequence. */
+  readonly attempts: Map<number, number>
   /** Handlers that ran out of time in a transaction, which was undone, by sequence: they don't run again. */
   readonly timedOut: Map<number, Run>
 }
 
+/** An entry failed for good, and the store has as many failures already as are kept. */
+export class TooManyFailuresError extends Data.TaggedError("TooManyFailuresError")<{
+  readonly failures: number
+}> {}
+
 type Moving = LeaseLostError | FeedLostError
 
-/** A handler that ran out of time may still use the transaction, so nothing of that can be kept. */
+/**
+ * Nothing of a transaction can be kept, or there is nothing in it: a handler that ran out of time may still use it; the first
+ * handler failed, and is tried again later.
+ */
 class SpoiledError extends Data.TaggedError("SpoiledError") {}
 
 /**
@@ -70,6 +86,8 @@ export class PageRun {
   /** The places of the part's first entry in the page, and behind its last one. */
   #start = 0
   #end = 0
+  /** What the next entry failed with, until that was seen to. */
+  #failed: FailedRun | undefined
 
   constructor(holding: Holding, entries: ReadonlyArray<FeedEntry>) {
     this.#holding = holding
@@ -82,7 +100,7 @@ export class PageRun {
   }
 
   /** Runs the page: in transactions with the cursor, where the backend has them, or else in steps. */
-  get run(): Effect.Effect<void, Moving | StoreErasedError> {
+  get run(): Effect.Effect<void, Moving | StoreErasedError | TooManyFailuresError> {
     const { cursor, storeId } = this.#holding
     const first = cursor.reached + 1
     const last = cursor.reached + this.#entries.length
@@ -95,7 +113,7 @@ export class PageRun {
     )
   }
 
-  #runParts(): Effect.Effect<void, Moving | StoreErasedError> {
+  #runParts(): Effect.Effect<void, Moving | StoreErasedError | TooManyFailuresError> {
     return Effect.gen({ self: this }, function* () {
       const { ids, lease, turn } = this.#holding
       const greatestBelow = yield* turn.patiently(ids.greatest)
@@ -138,22 +156,26 @@ export class PageRun {
    * Runs the part's handlers one after the other. An interruption lets the running handler end: it may come from a handler,
    * so that it is heard of only where no handler runs.
    */
-  #runSteps(): Effect.Effect<void, Moving> {
+  #runSteps(): Effect.Effect<void, Moving | TooManyFailuresError> {
     return Effect.uninterruptibleMask((restore) => this.#runStepsBetween(restore))
   }
 
-  #runStepsBetween(restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>): Effect.Effect<void, Moving> {
+  #runStepsBetween(
+    restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  ): Effect.Effect<void, Moving | TooManyFailuresError> {
     const { cursor, turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
       const clock = yield* Clock.Clock
       const call = this.#callIn(Effect.exit, (yield* isTraced) ? undefined : yield* Effect.context<never>())
       let yieldedAt = clock.currentTimeMillisUnsafe()
-      for (let index = this.#start; index < this.#end; index++) {
+      for (let index = this.#start; index < this.#end; ) {
         const step = this.#runStep(index, call)
         if (step !== undefined) {
           yield* step
           yield* restore(Effect.void)
         }
+        // An entry that is tried again is the next one still.
+        if (this.#failed === undefined || (yield* restore(this.#seeTo(this.#failed)))) index++
         if (!turn.isHeld() || cursor.isHeldUp) yield* restore(this.#saveOutOfTurn())
         if (clock.currentTimeMillisUnsafe() - yieldedAt >= maxBusyMillis) {
           yield* restore(Effect.yieldNow)
@@ -172,10 +194,54 @@ export class PageRun {
       : this.#endStep(entry, run)
   }
 
-  #endStep(entry: FeedEntry, { settle }: Run): Effect.Effect<void> | undefined {
+  #endStep(entry: FeedEntry, { failed, settle }: Run): Effect.Effect<void> | undefined {
     if (settle !== undefined) return Effect.map(settle, () => this.#ran(entry))
-    this.#ran(entry)
+    this.#failed = failed
+    if (failed === undefined) this.#ran(entry)
     return undefined
+  }
+
+  /** Waits until a handler that failed may be tried again; or keeps the failure, and returns whether the entry is passed so. */
+  #seeTo(failed: FailedRun): Effect.Effect<boolean, TooManyFailuresError> {
+    const { failures, means, storeId, turn } = this.#holding
+    return Effect.gen({ self: this }, function* () {
+      this.#failed = undefined
+      if (this.#isTriedAgain(failed)) {
+        yield* this.#pauseBeforeNext(failed)
+        return false
+      }
+      const { feedEntry } = failed
+      const kept = yield* turn.patiently(failures.record(storeId, [toFailure(failed)]))
+      if (kept > means.options.maxFailures) {
+        yield* turn.patiently(failures.settle(storeId, [feedEntry.remoteSequence]))
+        return yield* new TooManyFailuresError({ failures: kept - 1 })
+      }
+      yield* means.reports.report(storeId, failed)
+      this.#ran(feedEntry)
+      return true
+    })
+  }
+
+  /** Counts a failure, and tells whether its handler is tried again. */
+  #isTriedAgain(failed: FailedRun): boolean {
+    const { attempts, means } = this.#holding
+    const { entry, remoteSequence } = failed.feedEntry
+    const count = (attempts.get(remoteSequence) ?? 0) + 1
+    if (isForGood(failed) || count >= means.options.retryOf(entry.event).attempts) return false
+    attempts.set(remoteSequence, count)
+    return true
+  }
+
+  /** Lets others have their turns until a handler is tried again. */
+  #pauseBeforeNext({ cause, feedEntry: { entry, remoteSequence } }: FailedRun): Effect.Effect<void> {
+    const { attempts, means } = this.#holding
+    const { backoff } = means.options.retryOf(entry.event)
+    return Effect.logDebug("An event handler failed, and is tried again", cause).pipe(
+      Effect.exit,
+      Effect.andThen(Metric.update(handlerRetries, 1)),
+      Effect.andThen(this.#slow),
+      Effect.andThen(Effect.suspend(() => backOff(backoff, (attempts.get(remoteSequence) ?? 1) - 1)))
+    )
   }
 
   #ran({ entry, remoteSequence }: FeedEntry): void {
@@ -199,24 +265,26 @@ export class PageRun {
    * A handler that is slow gives its store's turn back, but its transaction keeps its connection, which nobody else can use
    * meanwhile: as many such handlers as the app's pool has connections hold up everybody who needs one.
    */
-  #runTransactions(transaction: NonNullable<Lease["transaction"]>): Effect.Effect<void, Moving> {
+  #runTransactions(transaction: NonNullable<Lease["transaction"]>): Effect.Effect<void, Moving | TooManyFailuresError> {
     const { cursor, means, storeId, turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
       for (let done = this.#start; done < this.#end; ) {
         yield* turn.begin
-        const committed = yield* turn
-          .patiently(this.#commitSome(transaction, done))
-          .pipe(Effect.catchTag("SpoiledError", () => Effect.succeed([])))
+        const { committed, failed, tooMany } = yield* turn.patiently(this.#commitSome(transaction, done))
         const last = committed.at(-1)
-        if (last === undefined) continue
         done += committed.length
         for (const { entry, run } of committed) {
+          if (run.failed !== undefined) yield* means.reports.report(storeId, run.failed)
           if (run.settle !== undefined) yield* run.settle
           this.#settled(entry.remoteSequence)
         }
-        // Whoever waits for an entry finds told what is to be told of it.
-        cursor.moved(last.entry.remoteSequence)
-        means.arrivals.reached(storeId, last.entry.remoteSequence)
+        if (last !== undefined) {
+          // Whoever waits for an entry finds told what is to be told of it.
+          cursor.moved(last.entry.remoteSequence)
+          means.arrivals.reached(storeId, last.entry.remoteSequence)
+        }
+        if (tooMany !== undefined) return yield* tooMany
+        if (failed !== undefined) yield* this.#pauseBeforeNext(failed)
       }
     })
   }
@@ -225,30 +293,54 @@ export class PageRun {
   #commitSome(
     transaction: NonNullable<Lease["transaction"]>,
     start: number
-  ): Effect.Effect<ReadonlyArray<Ran>, Moving | StorageError | SpoiledError> {
+  ): Effect.Effect<Committed, Moving | StorageError> {
     const { timedOut, turn } = this.#holding
     return Effect.suspend(() => {
       const committed: Array<Ran> = []
+      const some: { -readonly [Key in keyof Committed]: Committed[Key] } = { committed }
       // The page was let go of in a transaction that failed.
-      if (start >= this.#end) return Effect.succeed(committed)
-      const work = Effect.fnUntraced({ self: this }, function* (contain: Contain<StorageError>) {
+      if (start >= this.#end) return Effect.succeed(some)
+      const work = Effect.fnUntraced({ self: this }, function* ({ contain, failures }: Within) {
         const clock = yield* Clock.Clock
         const call = this.#callIn(contain, undefined)
         const startedAt = clock.currentTimeMillisUnsafe()
         for (let index = start; index < this.#end && committed.length < maxTransactionEntries; index++) {
           const entry = this.#entries[index]!
           const run = yield* waited(this.#runEntry(index, call))
-          if (run.hasTimedOut && !timedOut.has(entry.remoteSequence)) {
+          if (run.failed?.reason === "TimedOut" && !timedOut.has(entry.remoteSequence)) {
             timedOut.set(entry.remoteSequence, run)
+            committed.length = 0
             return yield* new SpoiledError()
+          }
+          if (run.failed !== undefined) {
+            if (this.#isTriedAgain(run.failed)) some.failed = run.failed
+            else some.tooMany = yield* this.#keepIn(failures, run.failed)
+            if (some.failed !== undefined || some.tooMany !== undefined) break
           }
           committed.push({ entry, run })
           // Nobody may wait for a turn in a transaction.
           if (!turn.isHeld() || clock.currentTimeMillisUnsafe() - startedAt >= maxTransactionMillis) break
         }
-        return this.#knownOf(committed.at(-1)!.entry)
+        const last = committed.at(-1)
+        return last === undefined ? yield* new SpoiledError() : this.#knownOf(last.entry)
       })
-      return Effect.as(transaction(work), committed)
+      return transaction(work).pipe(
+        Effect.catchTag("SpoiledError", () => Effect.void),
+        Effect.as(some)
+      )
+    })
+  }
+
+  /** Keeps a failure in a transaction, unless the store has too many. */
+  #keepIn(
+    failures: Within["failures"],
+    failed: FailedRun
+  ): Effect.Effect<TooManyFailuresError | undefined, StorageError> {
+    return Effect.gen({ self: this }, function* () {
+      const kept = yield* failures.record([toFailure(failed)])
+      if (kept <= this.#holding.means.options.maxFailures) return undefined
+      yield* failures.settle([failed.feedEntry.remoteSequence])
+      return new TooManyFailuresError({ failures: kept - 1 })
     })
   }
 
@@ -270,8 +362,9 @@ export class PageRun {
   }
 
   #settled(sequence: number): void {
-    const { means, timedOut } = this.#holding
+    const { attempts, means, timedOut } = this.#holding
     means.counts.processed++
+    if (attempts.size > 0) attempts.delete(sequence)
     timedOut.delete(sequence)
   }
 
@@ -306,4 +399,13 @@ const waited = <E>(run: Run | Effect.Effect<Run, E>): Effect.Effect<Run, E> =>
 interface Ran {
   readonly entry: FeedEntry
   readonly run: Run
+}
+
+/** What a transaction committed, and why it ended where it did. */
+interface Committed {
+  readonly committed: ReadonlyArray<Ran>
+  /** The next entry failed, and is tried again. */
+  readonly failed?: FailedRun | undefined
+  /** The next entry failed, and there is no room for it. */
+  readonly tooMany?: TooManyFailuresError | undefined
 }

@@ -7,7 +7,7 @@ import type { Contain } from "../backend/StoreProgress.ts"
 import type { LogQuota } from "../containment/logQuota.ts"
 import { isThenable, LazySignal, settlementOf } from "../containment/plainFunction.ts"
 import { withSpan } from "../tracing/withSpan.ts"
-import { type FailureReports, HandlerTimeoutError, UndecodablePayloadError } from "./failures.ts"
+import { type FailedRun, failedRun, HandlerTimeoutError, NoHandlerError, UndecodablePayloadError } from "./failures.ts"
 import type { Ended, HandlerTime } from "./handlerTime.ts"
 import { handlerDuration } from "./metrics.ts"
 
@@ -49,19 +49,17 @@ export interface HandlersOptions {
   /** Milliseconds. */
   readonly handlerTimeout: number
   readonly time: HandlerTime
-  readonly failures: FailureReports
+  /** Whether entries of an event are passed over where it has no handler. */
+  readonly ignores: (event: string) => boolean
   /** For listeners of reactivity keys that fail, for each of many entries perhaps. */
   readonly quota: LogQuota
 }
 
 /** What became of an entry's handler. */
 export interface Run {
-  /** The handler may still be running. */
-  readonly hasTimedOut: boolean
-  /**
-   * To be done when the entry counts as processed: tells of a failure, or invalidates the event's reactivity keys.
-   * `undefined` where there is nothing to be done.
-   */
+  /** What the handler failed with; `undefined` where it didn't. One that timed out may still be running. */
+  readonly failed: FailedRun | undefined
+  /** To be done when the entry counts as handled: invalidates the event's reactivity keys. `undefined`: it has none. */
   readonly settle: Effect.Effect<void> | undefined
 }
 
@@ -79,6 +77,8 @@ export interface HandlerCall<E> {
 export interface Handlers {
   /** Whether the event has a handler. */
   readonly has: (event: string) => boolean
+  /** Whether there is a handler for an entry, and a schema that can read it. */
+  readonly canRun: (entry: EventJournal.Entry) => Effect.Effect<boolean>
   /**
    * Runs the handler of an entry, if its event has one. What it returns is the run where that is over already, or else waits
    * for it. That fails only where what contains it does, and interrupts where the server closes before the handler ended:
@@ -92,7 +92,7 @@ export interface Handlers {
 }
 
 /** An entry that no handler has to see, or one whose handler has nothing to be told of. */
-export const passed: Run = { hasTimedOut: false, settle: undefined }
+export const passed: Run = { failed: undefined, settle: undefined }
 
 const noPrivateKey = Redacted.make(new Uint8Array(32))
 
@@ -211,7 +211,7 @@ const isThere = <A>(value: A | undefined): value is A => value !== undefined
 
 /** Runs the handlers that `EventLog.group` registered, as effect's own runtime does for entries of a remote. */
 export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOptions): Effect.fn.Return<Handlers> {
-  const { failures, handlerTimeout, quota, reactivity, registry, time } = options
+  const { handlerTimeout, ignores, quota, reactivity, registry, time } = options
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
   const payloads = makePayloads()
@@ -262,20 +262,23 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
 
   const succeeded = ({ entry }: FeedEntry, { slow }: HandlerCall<unknown>): Run => {
     const settle = invalidate(entry, slow)
-    return settle === undefined ? passed : { hasTimedOut: false, settle }
+    return settle === undefined ? passed : { failed: undefined, settle }
   }
 
-  const failed = (feedEntry: FeedEntry, cause: Cause.Cause<unknown>, { storeId }: HandlerCall<unknown>): Run => ({
-    hasTimedOut: false,
-    settle: failures.report(storeId, feedEntry, cause)
+  const failed = (feedEntry: FeedEntry, cause: Cause.Cause<unknown>): Run => ({
+    failed: failedRun(feedEntry, cause),
+    settle: undefined
   })
 
   const done = (feedEntry: FeedEntry, exit: Exit.Exit<unknown, unknown>, call: HandlerCall<unknown>): Run =>
-    Exit.isFailure(exit) ? failed(feedEntry, exit.cause, call) : succeeded(feedEntry, call)
+    Exit.isFailure(exit) ? failed(feedEntry, exit.cause) : succeeded(feedEntry, call)
 
-  const timedOut = (feedEntry: FeedEntry, call: HandlerCall<unknown>): Run => {
-    const timeout = new HandlerTimeoutError({ event: feedEntry.entry.event, millis: handlerTimeout })
-    return { ...failed(feedEntry, Cause.fail(timeout), call), hasTimedOut: true }
+  const timedOut = (feedEntry: FeedEntry): Run =>
+    failed(feedEntry, Cause.fail(new HandlerTimeoutError({ event: feedEntry.entry.event, millis: handlerTimeout })))
+
+  const withoutHandler = (feedEntry: FeedEntry): Run => {
+    const { event } = feedEntry.entry
+    return ignores(event) ? passed : failed(feedEntry, Cause.fail(new NoHandlerError({ event })))
   }
 
   /** Waits for a handler, and returns what became of it. */
@@ -287,7 +290,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
   ): Effect.Effect<Run, F> =>
     Effect.flatMap(endOf(work, call.slow), (ended) => {
       if (ended._tag === "Done") return onExit(ended.exit)
-      return ended.reason === "Abandoned" ? Effect.interrupt : Exit.succeed(timedOut(feedEntry, call))
+      return ended.reason === "Abandoned" ? Effect.interrupt : Exit.succeed(timedOut(feedEntry))
     })
 
   /** Runs a handler at once, where that may be and its payload can be decoded at once. Otherwise it does nothing. */
@@ -339,9 +342,15 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
 
   return {
     has: (event) => registry.handlers.has(event),
+    canRun: (entry) => {
+      const handler = registry.handlers.get(entry.event)
+      return handler === undefined
+        ? Effect.succeed(false)
+        : Effect.map(Effect.exit(payloads.decode(handler, entry)), Exit.isSuccess)
+    },
     run: (feedEntry, conflicts, call) => {
       const handler = registry.handlers.get(feedEntry.entry.event)
-      if (handler === undefined) return passed
+      if (handler === undefined) return withoutHandler(feedEntry)
       const run = runDirectly(handler, feedEntry, conflicts, call)
       if (run !== undefined) return run
       const work = call.contain(invoke(handler, call.storeId, feedEntry, conflicts))

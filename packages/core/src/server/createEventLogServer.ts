@@ -4,14 +4,14 @@ import type { Backend, BackendServices } from "../backend/Backend.ts"
 import type { KeyMapping } from "../backend/EventLogServerStoreRegistry.ts"
 import type { FeedEntry } from "../backend/FeedStore.ts"
 import { StoreId } from "../backend/StoreId.ts"
-import { StoreProgress } from "../backend/StoreProgress.ts"
+import { type FailureReason, type KeptFailure, StoreProgress } from "../backend/StoreProgress.ts"
 import type { ConnectionInfo, RefusalStatus } from "../connection/connections.ts"
 import { shuttingDown } from "../connection/refusal.ts"
 import { askRule } from "./admit.ts"
 import { type AppLogger, layerAppLogger } from "./appLogger.ts"
 import { type AsyncAuth, type AsyncEnroll, layerAsyncAuth } from "./asyncAuth.ts"
 import { type AsyncHandlers, layerAsyncHandlers } from "./asyncHandlers.ts"
-import { EventLogServerUnencrypted, layer, type ServerStats } from "./EventLogServerUnencrypted.ts"
+import { type EntryPlace, EventLogServerUnencrypted, layer, type ServerStats } from "./EventLogServerUnencrypted.ts"
 import { InsideTransactionError } from "./insideTransaction.ts"
 import { type Mountable, mountWhenReady } from "./mountable.ts"
 import { resolveOptions, type ServerOptions } from "./options.ts"
@@ -80,6 +80,28 @@ export interface EventLogServer<Groups extends EventGroup.Any> extends Mountable
   readonly write: (options: WriteOptions<Groups>) => Promise<{ readonly sequenceNumbers: ReadonlyArray<number> }>
   /** Resolves when handlers ran for everything up to `sequence`, on whichever node. */
   readonly processed: (options: { readonly storeId: string; readonly sequence: number }) => Promise<void>
+  /**
+   * Entries that were not handled and are kept, in a stable order: those of a store, or all, behind `after`, which may be the last
+   * one of a page; `limit` of them at most.
+   * @param query limit: default 100
+   */
+  readonly failures: (query?: {
+    readonly storeId?: string | undefined
+    readonly after?: { readonly storeId: string; readonly sequence: number } | undefined
+    readonly limit?: number | undefined
+  }) => Promise<ReadonlyArray<KeptFailure>>
+  /**
+   * Has an entry that failed tried again: soon, in its store's turn, by whichever node holds its lease. Resolves when that is
+   * sure to happen, even if this process ends. The failure is gone when it succeeded, and else counts another attempt.
+   */
+  readonly retryFailure: (which: { readonly storeId: string; readonly sequence: number }) => Promise<void>
+  /** The same for all failures that are kept now: those of a store, of a reason, or all. Resolves to how many. */
+  readonly retryFailures: (query?: {
+    readonly storeId?: string | undefined
+    readonly reason?: FailureReason | undefined
+  }) => Promise<number>
+  /** Forgets a failure: its entry will not be handled. */
+  readonly discardFailure: (which: { readonly storeId: string; readonly sequence: number }) => Promise<void>
   /** Committed entries from `from` (inclusive; 0 is 1) up to `to`, by default up to the head. */
   readonly read: (options: {
     readonly storeId: string
@@ -140,6 +162,14 @@ const layerOf = <Groups extends EventGroup.Any, Transaction>(
   return Layer.provideMerge(logged, withoutSpans)
 }
 
+const optionalId = (storeId: string | undefined): StoreId | undefined =>
+  storeId === undefined ? undefined : StoreId.make(storeId)
+
+const placeOf = ({ sequence, storeId }: { readonly storeId: string; readonly sequence: number }): EntryPlace => ({
+  storeId: StoreId.make(storeId),
+  sequence
+})
+
 /**
  * Makes a server: `layer`, behind promises. It starts at once; an adapter mounts it, `close` ends it. What the user
  * handed in (a database, a Redis client, a logger) is never closed.
@@ -188,9 +218,7 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
       call("assign", (server) => server.assign({ ...rest, storeId: StoreId.make(storeId) })),
     remove: (publicKey) => call("remove", (server) => server.remove(publicKey)),
     keys: ({ after, limit = 100, storeId } = {}) =>
-      call("keys", (server) =>
-        server.keys({ after, limit, storeId: storeId === undefined ? undefined : StoreId.make(storeId) })
-      ),
+      call("keys", (server) => server.keys({ after, limit, storeId: optionalId(storeId) })),
     write: ({ event, payload, runHandlers, storeId }) =>
       call("write", (server) =>
         Effect.map(
@@ -200,6 +228,14 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
       ),
     processed: ({ sequence, storeId }) =>
       call("processed", (server) => server.processed({ storeId: StoreId.make(storeId), sequence })),
+    failures: ({ after, limit = 100, storeId } = {}) =>
+      call("failures", (server) =>
+        server.failures({ storeId: optionalId(storeId), after: after && placeOf(after), limit })
+      ),
+    retryFailure: (which) => call("retryFailure", (server) => server.retryFailure(placeOf(which))),
+    retryFailures: ({ reason, storeId } = {}) =>
+      call("retryFailures", (server) => server.retryFailures({ storeId: optionalId(storeId), reason })),
+    discardFailure: (which) => call("discardFailure", (server) => server.discardFailure(placeOf(which))),
     read: ({ storeId, ...range }) =>
       Stream.toAsyncIterable(
         Stream.unwrap(

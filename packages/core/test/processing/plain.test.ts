@@ -105,8 +105,8 @@ describe.each(modes)("a plain function as a handler, in %s", (_, servicesOf) => 
       yield* node.processing.processed(storeId, 4)
       expect(seen).toEqual(range(1, 4).map((value) => [storeId, "device", value]))
       expect(failures).toMatchObject([
-        { sequence: 1, reason: "Failed", cause: { message: "thrown" } },
-        { sequence: 2, reason: "Failed", cause: { message: "rejected" } }
+        { sequence: 1, reason: "HandlerFailed", cause: { message: "thrown" } },
+        { sequence: 2, reason: "HandlerFailed", cause: { message: "rejected" } }
       ])
     })
   )

@@ -73,6 +73,13 @@ export interface FailureRow {
   readonly last_at: BigInteger
 }
 
+/** An entry whose handler failed and that is to be tried again. */
+export interface RetryRow {
+  /** `StoreRow.id`. */
+  readonly store: number
+  readonly sequence: BigInteger
+}
+
 /** A public key and its store. */
 export interface KeyRow {
   readonly public_key: string
@@ -101,6 +108,7 @@ export interface EventLogTables {
   readonly entries: EntryRow
   readonly groups: GroupRow
   readonly failures: FailureRow
+  readonly retries: RetryRow
   readonly keys: KeyRow
   readonly identity: IdentityRow
 }
@@ -133,6 +141,7 @@ export const tablesOf = (options: TableOptions): Tables => {
     entries: table("entries"),
     groups: table("groups"),
     failures: table("failures"),
+    retries: table("retries"),
     keys: table("keys"),
     identity: table("identity")
   }
