@@ -55,6 +55,9 @@ export class TooManyFailuresError extends Data.TaggedError("TooManyFailuresError
 
 type Moving = LeaseLostError | FeedLostError
 
+/** Lets an interruption be heard of in an effect. */
+type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
 /**
  * Nothing of a transaction can be kept, or there is nothing in it: a handler that ran out of time may still use it; the first
  * handler failed, and is tried again later.
@@ -86,8 +89,6 @@ export class PageRun {
   /** The places of the part's first entry in the page, and behind its last one. */
   #start = 0
   #end = 0
-  /** What the next entry failed with, until that was seen to. */
-  #failed: FailedRun | undefined
 
   constructor(holding: Holding, entries: ReadonlyArray<FeedEntry>) {
     this.#holding = holding
@@ -160,22 +161,18 @@ export class PageRun {
     return Effect.uninterruptibleMask((restore) => this.#runStepsBetween(restore))
   }
 
-  #runStepsBetween(
-    restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
-  ): Effect.Effect<void, Moving | TooManyFailuresError> {
+  #runStepsBetween(restore: Restore): Effect.Effect<void, Moving | TooManyFailuresError> {
     const { cursor, turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
       const clock = yield* Clock.Clock
       const call = this.#callIn(Effect.exit, (yield* isTraced) ? undefined : yield* Effect.context<never>())
       let yieldedAt = clock.currentTimeMillisUnsafe()
       for (let index = this.#start; index < this.#end; ) {
-        const step = this.#runStep(index, call)
-        if (step !== undefined) {
-          yield* step
-          yield* restore(Effect.void)
-        }
+        const { remoteSequence } = this.#entries[index]!
+        const step = this.#runStep(index, call, restore)
+        if (step !== undefined) yield* Effect.andThen(step, restore(Effect.void))
         // An entry that is tried again is the next one still.
-        if (this.#failed === undefined || (yield* restore(this.#seeTo(this.#failed)))) index++
+        index += Number(cursor.reached >= remoteSequence)
         if (!turn.isHeld() || cursor.isHeldUp) yield* restore(this.#saveOutOfTurn())
         if (clock.currentTimeMillisUnsafe() - yieldedAt >= maxBusyMillis) {
           yield* restore(Effect.yieldNow)
@@ -186,39 +183,46 @@ export class PageRun {
   }
 
   /** Runs an entry's handler. `undefined`: that is done. */
-  #runStep(index: number, call: HandlerCall<never>): Effect.Effect<void> | undefined {
+  #runStep(
+    index: number,
+    call: HandlerCall<never>,
+    restore: Restore
+  ): Effect.Effect<void, TooManyFailuresError> | undefined {
     const entry = this.#entries[index]!
     const run = this.#runEntry(index, call)
     return Effect.isEffect(run)
-      ? Effect.flatMap(run, (ended) => this.#endStep(entry, ended) ?? Effect.void)
-      : this.#endStep(entry, run)
+      ? Effect.flatMap(run, (ended) => this.#endStep(entry, ended, restore) ?? Effect.void)
+      : this.#endStep(entry, run, restore)
   }
 
-  #endStep(entry: FeedEntry, { failed, settle }: Run): Effect.Effect<void> | undefined {
+  #endStep(
+    entry: FeedEntry,
+    { failed, settle }: Run,
+    restore: Restore
+  ): Effect.Effect<void, TooManyFailuresError> | undefined {
+    if (failed !== undefined) return restore(this.#seeTo(failed))
     if (settle !== undefined) return Effect.map(settle, () => this.#ran(entry))
-    this.#failed = failed
-    if (failed === undefined) this.#ran(entry)
+    this.#ran(entry)
     return undefined
   }
 
-  /** Waits until a handler that failed may be tried again; or keeps the failure, and returns whether the entry is passed so. */
-  #seeTo(failed: FailedRun): Effect.Effect<boolean, TooManyFailuresError> {
+  /** Waits until a handler that failed may be tried again; or keeps the failure, so that the entry is passed. */
+  #seeTo(failed: FailedRun): Effect.Effect<void, TooManyFailuresError> {
     const { failures, means, storeId, turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
-      this.#failed = undefined
-      if (this.#isTriedAgain(failed)) {
-        yield* this.#pauseBeforeNext(failed)
-        return false
-      }
-      const { feedEntry } = failed
-      const kept = yield* turn.patiently(failures.record(storeId, [toFailure(failed)]))
-      if (kept > means.options.maxFailures) {
-        yield* turn.patiently(failures.settle(storeId, [feedEntry.remoteSequence]))
-        return yield* new TooManyFailuresError({ failures: kept - 1 })
-      }
+      if (this.#isTriedAgain(failed)) return yield* this.#pauseBeforeNext(failed)
+      const tooMany = yield* turn.patiently(
+        this.#keepIn(
+          {
+            record: (kept) => failures.record(storeId, kept),
+            settle: (sequences) => failures.settle(storeId, sequences)
+          },
+          failed
+        )
+      )
+      if (tooMany !== undefined) return yield* tooMany
       yield* means.reports.report(storeId, failed)
-      this.#ran(feedEntry)
-      return true
+      this.#ran(failed.feedEntry)
     })
   }
 
@@ -266,26 +270,33 @@ export class PageRun {
    * meanwhile: as many such handlers as the app's pool has connections hold up everybody who needs one.
    */
   #runTransactions(transaction: NonNullable<Lease["transaction"]>): Effect.Effect<void, Moving | TooManyFailuresError> {
-    const { cursor, means, storeId, turn } = this.#holding
+    const { turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
       for (let done = this.#start; done < this.#end; ) {
         yield* turn.begin
-        const { committed, failed, tooMany } = yield* turn.patiently(this.#commitSome(transaction, done))
-        const last = committed.at(-1)
-        done += committed.length
-        for (const { entry, run } of committed) {
-          if (run.failed !== undefined) yield* means.reports.report(storeId, run.failed)
-          if (run.settle !== undefined) yield* run.settle
-          this.#settled(entry.remoteSequence)
-        }
-        if (last !== undefined) {
-          // Whoever waits for an entry finds told what is to be told of it.
-          cursor.moved(last.entry.remoteSequence)
-          means.arrivals.reached(storeId, last.entry.remoteSequence)
-        }
-        if (tooMany !== undefined) return yield* tooMany
-        if (failed !== undefined) yield* this.#pauseBeforeNext(failed)
+        const some = yield* turn.patiently(this.#commitSome(transaction, done))
+        done += some.committed.length
+        yield* this.#committed(some.committed)
+        if (some.tooMany !== undefined) return yield* some.tooMany
+        if (some.failed !== undefined) yield* this.#pauseBeforeNext(some.failed)
       }
+    })
+  }
+
+  /** Does what is to be done for entries that count as processed. */
+  #committed(committed: ReadonlyArray<Ran>): Effect.Effect<void> {
+    const { cursor, means, storeId } = this.#holding
+    return Effect.gen({ self: this }, function* () {
+      for (const { entry, run } of committed) {
+        if (run.failed !== undefined) yield* means.reports.report(storeId, run.failed)
+        if (run.settle !== undefined) yield* run.settle
+        this.#settled(entry.remoteSequence)
+      }
+      const last = committed.at(-1)?.entry.remoteSequence
+      if (last === undefined) return
+      // Whoever waits for an entry finds told what is to be told of it.
+      cursor.moved(last)
+      means.arrivals.reached(storeId, last)
     })
   }
 
@@ -294,44 +305,67 @@ export class PageRun {
     transaction: NonNullable<Lease["transaction"]>,
     start: number
   ): Effect.Effect<Committed, Moving | StorageError> {
-    const { timedOut, turn } = this.#holding
     return Effect.suspend(() => {
-      const committed: Array<Ran> = []
-      const some: { -readonly [Key in keyof Committed]: Committed[Key] } = { committed }
+      const some: Committed = { committed: [], failed: undefined, tooMany: undefined }
       // The page was let go of in a transaction that failed.
       if (start >= this.#end) return Effect.succeed(some)
-      const work = Effect.fnUntraced({ self: this }, function* ({ contain, failures }: Within) {
-        const clock = yield* Clock.Clock
-        const call = this.#callIn(contain, undefined)
-        const startedAt = clock.currentTimeMillisUnsafe()
-        for (let index = start; index < this.#end && committed.length < maxTransactionEntries; index++) {
-          const entry = this.#entries[index]!
-          const run = yield* waited(this.#runEntry(index, call))
-          if (run.failed?.reason === "TimedOut" && !timedOut.has(entry.remoteSequence)) {
-            timedOut.set(entry.remoteSequence, run)
-            committed.length = 0
-            return yield* new SpoiledError()
-          }
-          if (run.failed !== undefined) {
-            if (this.#isTriedAgain(run.failed)) some.failed = run.failed
-            else some.tooMany = yield* this.#keepIn(failures, run.failed)
-            if (some.failed !== undefined || some.tooMany !== undefined) break
-          }
-          committed.push({ entry, run })
-          // Nobody may wait for a turn in a transaction.
-          if (!turn.isHeld() || clock.currentTimeMillisUnsafe() - startedAt >= maxTransactionMillis) break
-        }
-        const last = committed.at(-1)
-        return last === undefined ? yield* new SpoiledError() : this.#knownOf(last.entry)
-      })
-      return transaction(work).pipe(
+      return transaction((within) => this.#runIn(within, start, some)).pipe(
         Effect.catchTag("SpoiledError", () => Effect.void),
         Effect.as(some)
       )
     })
   }
 
-  /** Keeps a failure in a transaction, unless the store has too many. */
+  /** Runs handlers within a transaction, and returns the last entry that it passes. */
+  #runIn(
+    { contain, failures }: Within,
+    start: number,
+    some: Committed
+  ): Effect.Effect<KnownEntry, StorageError | SpoiledError> {
+    const { turn } = this.#holding
+    return Effect.gen({ self: this }, function* () {
+      const clock = yield* Clock.Clock
+      const call = this.#callIn(contain, undefined)
+      const startedAt = clock.currentTimeMillisUnsafe()
+      for (let index = start; index < this.#end && some.committed.length < maxTransactionEntries; index++) {
+        const entry = this.#entries[index]!
+        const run = yield* waited(this.#runEntry(index, call))
+        if (run.failed !== undefined && !(yield* this.#passIn(failures, run.failed, some))) break
+        some.committed.push({ entry, run })
+        // Nobody may wait for a turn in a transaction.
+        if (!turn.isHeld() || clock.currentTimeMillisUnsafe() - startedAt >= maxTransactionMillis) break
+      }
+      const last = some.committed.at(-1)
+      return last === undefined ? yield* new SpoiledError() : this.#knownOf(last.entry)
+    })
+  }
+
+  /** Keeps the failure of an entry in a transaction, so that the entry is passed. `false`: it isn't. */
+  #passIn(
+    failures: Within["failures"],
+    failed: FailedRun,
+    some: Committed
+  ): Effect.Effect<boolean, StorageError | SpoiledError> {
+    const { timedOut } = this.#holding
+    const { remoteSequence } = failed.feedEntry
+    return Effect.suspend((): Effect.Effect<boolean, StorageError | SpoiledError> => {
+      if (failed.reason === "TimedOut" && !timedOut.has(remoteSequence)) {
+        timedOut.set(remoteSequence, { failed, settle: undefined })
+        some.committed = []
+        return Effect.fail(new SpoiledError())
+      }
+      if (this.#isTriedAgain(failed)) {
+        some.failed = failed
+        return Effect.succeed(false)
+      }
+      return Effect.map(this.#keepIn(failures, failed), (tooMany) => {
+        some.tooMany = tooMany
+        return tooMany === undefined
+      })
+    })
+  }
+
+  /** Keeps a failure, unless the store has too many. */
   #keepIn(
     failures: Within["failures"],
     failed: FailedRun
@@ -403,9 +437,9 @@ interface Ran {
 
 /** What a transaction committed, and why it ended where it did. */
 interface Committed {
-  readonly committed: ReadonlyArray<Ran>
+  committed: Array<Ran>
   /** The next entry failed, and is tried again. */
-  readonly failed?: FailedRun | undefined
+  failed: FailedRun | undefined
   /** The next entry failed, and there is no room for it. */
-  readonly tooMany?: TooManyFailuresError | undefined
+  tooMany: TooManyFailuresError | undefined
 }

@@ -224,8 +224,7 @@ class StoreLoop {
   #holding(tenure: Tenure): Effect.Effect<State, Trouble> {
     const { cursor } = tenure.holding
     return Effect.gen({ self: this }, function* () {
-      if (cursor.isHeldUp) yield* this.#save(tenure)
-      if (this.#hasDue) yield* this.#retryDue(tenure.holding)
+      yield* this.#beforePage(tenure)
       const wanted = this.#quiet()
       // Word of what was processed meanwhile.
       if (wanted <= cursor.reached) return yield* this.#rest(tenure)
@@ -247,6 +246,13 @@ class StoreLoop {
         return "Holding"
       }
       return yield* this.#rest(tenure)
+    })
+  }
+
+  #beforePage(tenure: Tenure): Effect.Effect<void, Trouble> {
+    return Effect.gen({ self: this }, function* () {
+      if (tenure.holding.cursor.isHeldUp) yield* this.#save(tenure)
+      if (this.#hasDue) yield* this.#retryDue(tenure.holding)
     })
   }
 
