@@ -86,10 +86,14 @@ export const isForGood = ({ error, reason }: FailedRun): boolean =>
 /** Characters of a message that are kept. */
 const maxMessage = 1_000
 
+const textOf = (error: unknown): string => {
+  if (typeof error === "string") return error
+  return error instanceof Error ? error.message || error.name : Formatter.format(error)
+}
+
 const messageOf = (error: unknown): string => {
-  const text = error instanceof Error ? error.message || error.name : Formatter.format(error)
   // No database takes each of these.
-  return text.slice(0, maxMessage).replaceAll("\u0000", "").replace(loneSurrogates, "\ufffd")
+  return textOf(error).slice(0, maxMessage).replaceAll("\u0000", "").replace(loneSurrogates, "\ufffd")
 }
 
 const loneSurrogates = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
