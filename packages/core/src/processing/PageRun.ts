@@ -13,7 +13,7 @@ import type { SavedCursor } from "./cursorSaver.ts"
 import { type FailedRun, type FailureReports, isForGood, toFailure } from "./failures.ts"
 import { type HandlerCall, type Handlers, passed, type Run } from "./handlers.ts"
 import { handlerRetries } from "./metrics.ts"
-import type { ResolvedProcessingOptions } from "./options.ts"
+import type { ResolvedProcessingOptions, ResolvedRetryPolicy } from "./options.ts"
 import { backOff } from "./patience.ts"
 import type { Turn } from "./turns.ts"
 import type { Arrivals } from "./waiting.ts"
@@ -231,7 +231,7 @@ export class PageRun {
     const { attempts, means } = this.#holding
     const { entry, remoteSequence } = failed.feedEntry
     const count = (attempts.get(remoteSequence) ?? 0) + 1
-    if (isForGood(failed) || count >= means.options.retryOf(entry.event).attempts) return false
+    if (isForGood(failed) || count >= policyOf(means, entry.event).attempts) return false
     attempts.set(remoteSequence, count)
     return true
   }
@@ -239,7 +239,7 @@ export class PageRun {
   /** Lets others have their turns until a handler is tried again. */
   #pauseBeforeNext({ cause, feedEntry: { entry, remoteSequence } }: FailedRun): Effect.Effect<void> {
     const { attempts, means } = this.#holding
-    const { backoff } = means.options.retryOf(entry.event)
+    const { backoff } = policyOf(means, entry.event)
     return Effect.logDebug("An event handler failed, and is tried again", cause).pipe(
       Effect.exit,
       Effect.andThen(Metric.update(handlerRetries, 1)),
@@ -424,6 +424,9 @@ export class PageRun {
     return bytes
   }
 }
+
+const policyOf = ({ options: { retry } }: Means, event: string): ResolvedRetryPolicy =>
+  retry.events.get(event) ?? retry.all
 
 /** Waits for a handler, unless that isn't to be done any more. */
 const waited = <E>(run: Run | Effect.Effect<Run, E>): Effect.Effect<Run, E> =>

@@ -98,6 +98,12 @@ export interface ResolvedRetryPolicy {
   readonly backoff: RetryMillis
 }
 
+/** `RetryOptions` with the defaults filled in. */
+export interface ResolvedRetry {
+  readonly all: ResolvedRetryPolicy
+  readonly events: ReadonlyMap<string, ResolvedRetryPolicy>
+}
+
 /** `ProcessingOptions` with the defaults and the limits filled in; times are in milliseconds. */
 export interface ResolvedProcessingOptions {
   readonly handlerTimeout: number
@@ -107,9 +113,9 @@ export interface ResolvedProcessingOptions {
   readonly leaseRetry: RetryMillis
   readonly outageRetry: RetryMillis
   readonly shutdownTimeout: number
-  readonly retryOf: (event: string) => ResolvedRetryPolicy
+  readonly retry: ResolvedRetry
   readonly maxFailures: number
-  readonly ignores: (event: string) => boolean
+  readonly ignoredEvents: ReadonlySet<string>
   readonly onHandlerFailure: (failure: HandlerFailure) => unknown
   readonly onFeedMismatch: (mismatch: FeedMismatch) => unknown
   readonly onTooManyFailures: (stop: TooManyFailures) => unknown
@@ -127,14 +133,15 @@ const retryMillis = (delays: RetryDelays | undefined, min: number, max: number):
   max: millis(delays?.max, max)
 })
 
-const retryPolicies = ({ events = {}, ...forAll }: RetryOptions): ResolvedProcessingOptions["retryOf"] => {
+const resolveRetry = ({ events = {}, ...forAll }: RetryOptions): ResolvedRetry => {
   const resolve = (policy: RetryPolicy): ResolvedRetryPolicy => ({
     attempts: policy.attempts ?? forAll.attempts ?? 3,
     backoff: retryMillis(policy.backoff ?? forAll.backoff, 100, 500)
   })
-  const policies = new Map(Object.entries(events).map(([event, policy]) => [event, resolve(policy)]))
-  const others = resolve({})
-  return (event) => policies.get(event) ?? others
+  return {
+    all: resolve({}),
+    events: new Map(Object.entries(events).map(([event, policy]) => [event, resolve(policy)]))
+  }
 }
 
 const ignore = (): void => {}
@@ -152,7 +159,6 @@ export const resolveProcessingOptions = (
     ...defaultLimits,
     ...limits
   }
-  const ignoredEvents = new Set(options.ignoredEvents)
   return {
     handlerTimeout: millis(options.handlerTimeout, 30_000),
     sweepInterval: millis(options.sweepInterval, 30_000),
@@ -161,9 +167,9 @@ export const resolveProcessingOptions = (
     leaseRetry: retryMillis(options.leaseRetry, 50, 2_000),
     outageRetry: retryMillis(options.outageRetry, 100, 10_000),
     shutdownTimeout: millis(options.shutdownTimeout, 5_000),
-    retryOf: retryPolicies(options.retry ?? {}),
+    retry: resolveRetry(options.retry ?? {}),
     maxFailures: options.maxFailures ?? 1_000,
-    ignores: (event) => ignoredEvents.has(event),
+    ignoredEvents: new Set(options.ignoredEvents),
     onHandlerFailure: options.onHandlerFailure ?? ignore,
     onFeedMismatch: options.onFeedMismatch ?? ignore,
     onTooManyFailures: options.onTooManyFailures ?? ignore,

@@ -64,7 +64,7 @@ const make = Effect.fnUntraced(function* (options: ResolvedProcessingOptions) {
     reactivity: yield* Reactivity.Reactivity,
     handlerTimeout: options.handlerTimeout,
     time,
-    ignores: options.ignores,
+    ignores: (event) => options.ignoredEvents.has(event),
     quota
   })
   const patiently = makePatience(options.outageRetry)
