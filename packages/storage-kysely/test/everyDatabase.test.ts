@@ -170,6 +170,22 @@ for (const { away, name, open, singleConnection } of databases) {
       expect(await run(record(mapping.storeId, 1))).toBe(1)
     })
 
+    it("lets nodes of the release before retries keep and settle failures beside newer ones", async () => {
+      const database = await setUp()
+      const list = StoreProgress.use(({ failures }) => failures.list({ storeId, limit: 9 }))
+      await database.run(record(storeId, 2))
+      await database.run(StoreProgress.use(({ failures }) => failures.retry(storeId, [1, 2])))
+      // What such a node does: it knows nothing of what is due.
+      const [failures, stores] = [table(database, "failures"), table(database, "stores")]
+      const ofStore = sql`store = (select id from ${stores} where store_id = ${storeId})`
+      await sql`delete from ${failures} where ${ofStore} and sequence = 1`.execute(database.db)
+      const due = StoreProgress.use((progress) => progress.failures.list({ storeId, isDue: true, limit: 9 }))
+      expect((await database.run(due)).map(({ sequence }) => sequence)).toEqual([2])
+      expect((await database.run(list)).map(({ sequence }) => sequence)).toEqual([2])
+      await database.run(record(storeId, 1))
+      expect((await database.run(due)).map(({ sequence }) => sequence)).toEqual([2])
+    })
+
     it("keeps failures of any number and length, and nothing of them in an erased store", async () => {
       const database = await setUp()
       const kept = async () => {
