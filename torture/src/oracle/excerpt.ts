@@ -19,6 +19,9 @@ const idsOf = (happening: Recorded): ReadonlyArray<string> => {
     case "authored":
       return [happening.digest]
     case "handled":
+    case "flunked":
+    case "retried":
+    case "discarded":
     case "failed":
       return [happening.id]
     case "measured":

@@ -7,24 +7,31 @@ import {
   refuse
 } from "@eventlog-server/core"
 import { silent } from "@eventlog-server/testkit/schema"
-import { Notes, serverSchema } from "../schema.ts"
+import { Notes, Secrets, serverSchema } from "../schema.ts"
 import { idOf } from "../seen.ts"
 import type { makeHandlerLog } from "./handlerLog.ts"
 import type { OpenStorage } from "./storages/openStorage.ts"
 
 /** Handlers that write down that they ran, and project what they ran for where they share a transaction. */
 const makeHandlers = ({ projection }: OpenStorage, log: ReturnType<typeof makeHandlerLog>) => {
+  const fail = (input: HandlerInput<unknown, unknown>, why: string): never => {
+    log(input, { flunked: true })
+    throw new Error(why)
+  }
   const handle = async (input: HandlerInput<unknown, unknown>): Promise<void> => {
     log(input)
     await projection?.add(input.transaction, input.storeId, idOf(input.entry.id))
   }
+  /** Most that fail succeed when they are tried again at once; one in 400 has to be asked for. */
+  const handleAtLast = async (input: HandlerInput<unknown, unknown>): Promise<void> =>
+    Math.random() < 0.05 ? fail(input, "this handler fails at random") : handle(input)
   return {
-    Added: handle,
-    Changed: handle,
-    Noted: handle,
+    Added: handleAtLast,
+    Changed: handleAtLast,
+    Noted: handleAtLast,
     Failed: async (input: HandlerInput<unknown, unknown>) => {
       await handle(input)
-      throw new Error("this handler always fails")
+      fail(input, "this handler always fails")
     },
     Hung: async (input: HandlerInput<unknown, unknown>) => {
       await handle(input)
@@ -54,7 +61,10 @@ export const createServer = (storage: OpenStorage, log: ReturnType<typeof makeHa
     handlerTimeout: "2 seconds",
     sweepInterval: "3 seconds",
     drainTimeout: "2 seconds",
+    retry: { attempts: 2, backoff: { min: 20, max: 40 }, events: { Failed: { attempts: 1 } } },
+    maxFailures: 1_000_000,
+    ignoredEvents: Object.keys(Secrets.events),
     onHandlerFailure: ({ cause, entry, reason, storeId }) =>
-      log({ storeId, entry, conflicts: [] }, { reason, why: String(cause) }),
+      log({ storeId, entry, conflicts: [] }, { failure: { reason, why: String(cause) } }),
     logger: silent
   })

@@ -13,14 +13,14 @@ type Input = Pick<HandlerInput<unknown>, "storeId" | "entry" | "conflicts">
  */
 export const makeHandlerLog = ({ handlerLog, run }: Pick<Settings, "handlerLog" | "run">) => {
   const file = openSync(handlerLog, "a")
-  return ({ conflicts, entry, storeId }: Input, failure?: HandlerLine["failure"]): void => {
+  return ({ conflicts, entry, storeId }: Input, about: Pick<HandlerLine, "failure" | "flunked"> = {}): void => {
     const line: HandlerLine = {
       time: machineTime(),
       store: storeId,
       run,
       id: idOf(entry.id),
       conflicts: conflicts.map((conflict) => idOf(conflict.entry.id)),
-      failure
+      ...about
     }
     writeSync(file, `\n${JSON.stringify(line)}`)
   }
