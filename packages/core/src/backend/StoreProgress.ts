@@ -34,10 +34,23 @@ export interface Within {
 export interface Lease {
   /** The sequence of the last processed entry when the lease was taken; 0 before the first. */
   readonly cursor: number
+  /** The last sequence that was processed before the cursor was last rewound; 0 where it never was. */
+  readonly replayTo: number
+  /** Where somebody wants the cursor to be rewound to (`StoreProgress.rewind`); `undefined` where nobody does. */
+  readonly rewindTo: number | undefined
+  /**
+   * Does what is wanted, fenced: moves the cursor back, remembers in `replayTo` how far it was, and forgets the failures of what
+   * is behind it now. First the app's work is done, in the same transaction where handlers share the cursor's. Ends with the
+   * cursor moved, or nothing done but, outside of a transaction, that work.
+   */
+  readonly rewind: <E, R>(
+    work: (contain: Contain<StorageError>) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<void, E | LeaseLostError | StorageError, R>
   /**
    * Moves the cursor up to an entry that was processed. Fenced: a holder that lost the lease moves nothing and is told so.
    * Nor is it moved where the feed doesn't hold that entry (any more), or the backend has another id: handlers saw a history that is lost, and a cursor
-   * that passed it would pass entries of the new one. A sequence at or below the cursor moves nothing.
+   * that passed it would pass entries of the new one. A sequence at or below the cursor moves nothing. Where the cursor is to be
+   * rewound, the lease counts as lost: whoever takes it next does that first.
    *
    * It is called when a store has come to rest, or a second after what it saves: while further handlers may be running, for one
    * lease once at a time, and for all stores that are due without waiting in between, so that one statement may do for them.
@@ -145,6 +158,12 @@ export class StoreProgress extends Context.Service<
      * do is not missing.
      */
     readonly behind: (after: StoreId | undefined, limit: number) => Effect.Effect<ReadonlyArray<StoreId>, StorageError>
+    /**
+     * Wants a store's cursor to go back to a sequence, so that handlers see again what is behind it. Whoever holds the lease can
+     * move the cursor no further; the next one to take it finds `rewindTo`. Of several wishes the one for the least sequence stands.
+     * Until it was done, the store counts as `behind`. Nothing happens for a store that never was, or was erased.
+     */
+    readonly rewind: (storeId: StoreId, to: number) => Effect.Effect<void, StorageError>
     /**
      * Raises the store's compaction cut-offs and returns all groups in force. The events of a request that are in no
      * group yet form a new one, for good. Each group that shares an event with a request has its cut-off raised to

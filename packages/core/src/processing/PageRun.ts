@@ -42,6 +42,8 @@ export interface Holding {
   readonly ids: PassedIds
   /** What the store's handlers failed on. */
   readonly failures: Failures
+  /** Up to this sequence handlers see entries again. */
+  readonly replayTo: number
   /** How often handlers failed whose entries are to be tried again, by sequence. */
   readonly attempts: Map<number, number>
   /** Handlers that ran out of time in a transaction, which was undone, by sequence: they don't run again. */
@@ -392,7 +394,8 @@ export class PageRun {
   }
 
   #callIn<E>(contain: Contain<E>, direct: HandlerCall<E>["direct"]): HandlerCall<E> {
-    return { storeId: this.#holding.storeId, contain, direct, slow: this.#slow }
+    const { replayTo, storeId } = this.#holding
+    return { storeId, replayTo, contain, direct, slow: this.#slow }
   }
 
   #settled(sequence: number): void {

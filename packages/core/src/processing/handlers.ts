@@ -16,6 +16,11 @@ export class CurrentAuthor extends Context.Reference<Author>("@eventlog-server/c
   defaultValue: () => null
 }) {}
 
+/** Whether the entry that a handler runs for was handled before, and the store is being rebuilt. Handlers may read it. */
+export class IsReplay extends Context.Reference<boolean>("@eventlog-server/core/IsReplay", {
+  defaultValue: () => false
+}) {}
+
 /** A handler as `EventLog.group` registers it. */
 type Handler = Parameters<EventLog.Registry["Service"]["registerHandlerUnsafe"]>[0]["handler"]
 
@@ -29,6 +34,7 @@ interface DecodedEntry {
 interface HandlerInput extends DecodedEntry {
   readonly storeId: StoreId
   readonly conflicts: ReadonlyArray<DecodedEntry>
+  readonly isReplay: boolean
 }
 
 /** A handler that is a plain function, outside a transaction. What it returns is waited for where it is a promise. */
@@ -55,6 +61,9 @@ export interface HandlersOptions {
   readonly quota: LogQuota
 }
 
+/** Calls a handler. effect's types don't know that the input says more. */
+const call = (handler: Handler, input: HandlerInput): ReturnType<Handler["handler"]> => handler.handler(input)
+
 /** What became of an entry's handler. */
 export interface Run {
   /** What the handler failed with; `undefined` where it didn't. One that timed out may still be running. */
@@ -66,6 +75,8 @@ export interface Run {
 /** What a handler runs in. */
 export interface HandlerCall<E> {
   readonly storeId: StoreId
+  /** Entries up to this sequence were handled before. */
+  readonly replayTo: number
   readonly contain: Contain<E>
   /** What a handler finds that may be called at once, since nothing contains it, and nobody traces it. */
   readonly direct: Context.Context<never> | undefined
@@ -107,17 +118,19 @@ const makeContexts = () => {
   interface Merged {
     readonly ambient: Context.Context<never>
     readonly author: Author
+    readonly isReplay: boolean
     readonly context: Handler["context"]
   }
   const last = new WeakMap<Handler, Merged>()
-  return (handler: Handler, author: Author, ambient: Context.Context<never>): Handler["context"] => {
+  return (handler: Handler, author: Author, isReplay: boolean, ambient: Context.Context<never>): Handler["context"] => {
     const known = last.get(handler)
-    if (known?.ambient === ambient && known.author === author) return known.context
+    if (known?.ambient === ambient && known.author === author && known.isReplay === isReplay) return known.context
     const context = Context.merge(handler.context, ambient).pipe(
       Context.add(EventLog.Identity, identityOf(author)),
-      Context.add(CurrentAuthor, author)
+      Context.add(CurrentAuthor, author),
+      Context.add(IsReplay, isReplay)
     )
-    last.set(handler, { ambient, author, context })
+    last.set(handler, { ambient, author, isReplay, context })
     return context
   }
 }
@@ -220,17 +233,18 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
 
   const invoke = (
     handler: Handler,
-    storeId: StoreId,
-    { author, entry }: FeedEntry,
+    { replayTo, storeId }: Pick<HandlerCall<unknown>, "replayTo" | "storeId">,
+    { author, entry, remoteSequence }: FeedEntry,
     conflicts: ReadonlyArray<EventJournal.Entry>
-  ): Effect.Effect<unknown, unknown> =>
-    Effect.flatMap(payloads.decode(handler, entry), (payload) =>
+  ): Effect.Effect<unknown, unknown> => {
+    const isReplay = remoteSequence <= replayTo
+    return Effect.flatMap(payloads.decode(handler, entry), (payload) =>
       Effect.flatMap(payloads.decodeAll(handler, conflicts), (decoded) =>
-        handler.handler({ storeId, payload, entry, conflicts: decoded })
+        call(handler, { storeId, payload, entry, conflicts: decoded, isReplay })
       )
     ).pipe(
       Effect.scoped,
-      Effect.updateContext((ambient: Context.Context<never>) => contextOf(handler, author, ambient)),
+      Effect.updateContext((ambient: Context.Context<never>) => contextOf(handler, author, isReplay, ambient)),
       Effect.trackDuration(durationOf(entry.event)),
       withSpan("eventlog.handler", () => ({
         "eventlog.store": storeId,
@@ -238,6 +252,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
         "eventlog.entry": entry.idString
       }))
     )
+  }
 
   /** Waits for something of the app's no longer than it may take. */
   const endOf = <A, E>(work: Fiber.Fiber<A, E>, slow: Effect.Effect<void>): Effect.Effect<Ended<A, E>> => {
@@ -300,7 +315,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
     conflicts: ReadonlyArray<EventJournal.Entry>,
     call: HandlerCall<unknown>
   ): Run | Effect.Effect<Run> | undefined => {
-    const { author, entry } = feedEntry
+    const { author, entry, remoteSequence } = feedEntry
     if (call.direct === undefined) return undefined
     const startedAt = clock.monotonicTimeNanosUnsafe()
     const payload = payloads.decode(handler, entry)
@@ -312,7 +327,8 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
       return done(feedEntry, exit, call)
     }
     if (Exit.isFailure(payload)) return end(payload)
-    const input = { storeId: call.storeId, payload: payload.value, entry, conflicts: decoded.value }
+    const isReplay = remoteSequence <= call.replayTo
+    const input = { storeId: call.storeId, payload: payload.value, entry, conflicts: decoded.value, isReplay }
     const begun = begin(handler, input, author, call.direct)
     return Exit.isExit(begun) ? end(begun) : outcomeOf(begun, feedEntry, call, (exit) => Exit.succeed(end(exit)))
   }
@@ -326,7 +342,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
   ): Exit.Exit<unknown, unknown> | Fiber.Fiber<unknown, unknown> => {
     const plain = plainHandlers.get(handler.handler)
     if (plain === undefined) {
-      const fiber = Effect.runForkWith(contextOf(handler, author, ambient))(
+      const fiber = Effect.runForkWith(contextOf(handler, author, input.isReplay, ambient))(
         Effect.scoped(Effect.suspend(() => handler.handler(input)))
       )
       return fiber.pollUnsafe() ?? fiber
@@ -353,7 +369,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
       if (handler === undefined) return withoutHandler(feedEntry)
       const run = runDirectly(handler, feedEntry, conflicts, call)
       if (run !== undefined) return run
-      const work = call.contain(invoke(handler, call.storeId, feedEntry, conflicts))
+      const work = call.contain(invoke(handler, call, feedEntry, conflicts))
       return Effect.flatMap(Effect.forkDetach(work, startingNow), (fiber) =>
         outcomeOf(fiber, feedEntry, call, (exit) => Effect.map(exit, (handled) => done(feedEntry, handled, call)))
       )

@@ -1,5 +1,6 @@
 import { Duration } from "effect"
 import type { PageLimits } from "../backend/FeedStore.ts"
+import type { StoreId } from "../backend/StoreId.ts"
 import { defaultLimits, type Limits } from "../wire/limits.ts"
 import type { HandlerFailure } from "./failures.ts"
 import type { FeedMismatch, TooManyFailures } from "./stoppedStores.ts"
@@ -50,10 +51,25 @@ export interface ProcessingOptions {
    */
   readonly onFeedMismatch?: ((mismatch: FeedMismatch) => unknown) | undefined
   /**
+   * Called before handlers see a store's entries again (`reprocess`): the app empties what they made of them. What it does
+   * through the transaction is committed with the cursor. It is waited for, for `handlerTimeout` at most; where it fails, that is
+   * logged, and the store waits until it is tried again. It may be called again after a crash. @default nothing
+   */
+  readonly onReset?: ((reset: StoreReset<never>) => unknown) | undefined
+  /**
    * Told once of every store whose processing stopped, since it has `maxFailures`. What this throws is logged; a promise is not
    * waited for.
    */
   readonly onTooManyFailures?: ((stop: TooManyFailures) => unknown) | undefined
+}
+
+/** A store whose handlers are about to see its entries again. */
+export interface StoreReset<Transaction = undefined> {
+  readonly storeId: StoreId
+  /** The sequence of the first entry that they will see. */
+  readonly from: number
+  /** The transaction that the cursor is moved back in; `undefined` where the backend wasn't asked for it. */
+  readonly transaction: Transaction
 }
 
 /**
@@ -119,6 +135,7 @@ export interface ResolvedProcessingOptions {
   readonly onHandlerFailure: (failure: HandlerFailure) => unknown
   readonly onFeedMismatch: (mismatch: FeedMismatch) => unknown
   readonly onTooManyFailures: (stop: TooManyFailures) => unknown
+  readonly onReset: (reset: StoreReset<never>) => unknown
   readonly pageLimits: PageLimits
   readonly maxConflicts: number
   readonly maxConflictBytes: number
@@ -173,6 +190,7 @@ export const resolveProcessingOptions = (
     onHandlerFailure: options.onHandlerFailure ?? ignore,
     onFeedMismatch: options.onFeedMismatch ?? ignore,
     onTooManyFailures: options.onTooManyFailures ?? ignore,
+    onReset: options.onReset ?? ignore,
     pageLimits: { maxEntries: maxPageEntries, maxBytes: maxPageBytes },
     maxConflicts,
     maxConflictBytes,

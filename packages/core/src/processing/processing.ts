@@ -49,6 +49,8 @@ export class Processing extends Context.Service<
       sequence: number
     ) => Effect.Effect<void, StorageError | StoreErasedError | ProcessingStoppedError>
     readonly stats: () => ProcessingStats
+    /** Has handlers see a store's entries again, those behind a sequence; resolves when that is sure to happen. */
+    readonly rewind: (storeId: StoreId, to: number) => Effect.Effect<void, StorageError>
     /** What was not handled, and is kept. */
     readonly failures: Omit<KeptFailures, "retryAfterDeploy">
   }
@@ -118,6 +120,7 @@ const make = Effect.fnUntraced(function* (options: ResolvedProcessingOptions) {
       handlerFailures: reports.count(),
       stopped: environment.stopped.stops.size
     }),
+    rewind: (storeId, to) => Effect.map(progress.rewind(storeId, to), () => loops.rewind(storeId)),
     failures
   })
 })

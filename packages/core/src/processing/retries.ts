@@ -112,6 +112,7 @@ const retryInTransaction = (
 
 const callOf = ({ storeId, turn }: Holding): HandlerCall<never> => ({
   storeId,
+  replayTo: 0,
   contain: Effect.exit,
   direct: undefined,
   slow: turn.end

@@ -12,6 +12,7 @@ import { processingStores } from "./metrics.ts"
 import { type Holding, type Means, PageRun, type TooManyFailuresError } from "./PageRun.ts"
 import { backOff, type Patiently } from "./patience.ts"
 import { retryDue } from "./retries.ts"
+import { rewind } from "./rewinding.ts"
 import type { StoppedStores } from "./stoppedStores.ts"
 import type { Turn, Turns } from "./turns.ts"
 
@@ -92,6 +93,8 @@ class StoreLoop {
   #wanted = 0
   /** Whether there may be failures to be tried again. */
   #hasDue = false
+  /** Whether the cursor is to be rewound, which is done when the lease is taken. */
+  #mustTake = false
   /** Whether somebody here writes to the store: then its lease is kept for a while. */
   #lingers = false
   /** Closing it gives back what there is of a lease. */
@@ -122,6 +125,12 @@ class StoreLoop {
   /** There may be failures to be tried again. */
   retry(): void {
     this.#hasDue = true
+    Queue.offerUnsafe(this.#words, undefined)
+  }
+
+  /** The cursor is to be rewound. */
+  rewind(): void {
+    this.#mustTake = true
     Queue.offerUnsafe(this.#words, undefined)
   }
 
@@ -175,7 +184,7 @@ class StoreLoop {
       case "Queued":
         return this.#queued()
       case "Holding":
-        return this.#holding(this.#tenure!)
+        return this.#mustTake ? Effect.succeed("Queued") : this.#holding(this.#tenure!)
       case "Idle":
         return this.#idle(this.#tenure!)
       case "Blocked":
@@ -193,6 +202,8 @@ class StoreLoop {
       const asked = Scope.provide(progress.lease(this.#storeId), this.#scope)
       const lease = Option.getOrUndefined(yield* this.#turn.patiently(asked))
       if (lease === undefined) return "Blocked"
+      this.#mustTake = false
+      if (lease.rewindTo !== undefined) return yield* this.#rewind(lease)
       const history = view()
       const holding = this.#hold(lease, history)
       // What failed may be tried again in a store that is stopped: so there is room again.
@@ -201,6 +212,18 @@ class StoreLoop {
       this.#tenure = { holding, view: history, isListening: false }
       return "Holding"
     })
+  }
+
+  /** Moves the cursor back. What follows is found by whoever takes the lease then. */
+  #rewind(lease: Lease): Effect.Effect<State, Trouble> {
+    const { options } = this.#environment
+    return this.#turn.patiently(rewind(lease, this.#storeId, options)).pipe(
+      Effect.as("Queued" as const),
+      Effect.catchTag("ResetError", (error) =>
+        Effect.as(Effect.logError("A store could not be rewound", error), "Blocked" as const)
+      ),
+      Effect.tap(() => Effect.sync(() => this.wake(false)))
+    )
   }
 
   #hold(lease: Lease, { feeds, remoteId }: View): Holding {
@@ -217,6 +240,7 @@ class StoreLoop {
       ids: new PassedIds(feeds, storeId),
       failures: this.#environment.progress.failures,
       attempts: new Map(),
+      replayTo: lease.replayTo,
       timedOut: new Map()
     }
   }
@@ -352,6 +376,7 @@ class StoreLoop {
     const { feeds, patiently, progress } = this.#environment
     return Effect.gen({ self: this }, function* () {
       const storeId = this.#storeId
+      if (this.#mustTake) return false
       if (this.#hasDue) {
         const due = yield* patiently(progress.failures.list({ storeId, isDue: true, limit: 1 }))
         if (due.length > 0) return false
@@ -411,6 +436,8 @@ export interface StoreLoops {
   readonly look: (storeId: StoreId) => void
   /** Looks at a store that may have failures to be tried again. It returns at once. */
   readonly retry: (storeId: StoreId) => void
+  /** Looks at a store whose cursor is to be rewound. It returns at once. */
+  readonly rewind: (storeId: StoreId) => void
   readonly size: () => number
   /** The sequence up to which this node has processed a store, or knows it to be; `undefined` where it has no lease of it. */
   readonly reached: (storeId: StoreId) => number | undefined
@@ -448,6 +475,7 @@ export const makeStoreLoops = (environment: Environment): Effect.Effect<StoreLoo
       },
       look: (storeId) => loopOf(storeId)?.wake(false),
       retry: (storeId) => loopOf(storeId)?.retry(),
+      rewind: (storeId) => loopOf(storeId)?.rewind(),
       size: () => loops.size,
       reached: (storeId) => loops.get(storeId)?.reached,
       stop: (millis) =>

@@ -47,6 +47,7 @@ import { ingestClient } from "./ingestClient.ts"
 import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts"
 import { readFeed } from "./readFeed.ts"
+import { reprocess } from "./reprocess.ts"
 import { requestChanges } from "./requestChanges.ts"
 import { eventsOf, type InvalidEventError, makeEntry, type ServerWriteOptions, writeToStore } from "./serverWrite.ts"
 
@@ -146,6 +147,14 @@ export class EventLogServerUnencrypted extends Context.Service<
     readonly retryFailures: (query: RetryQuery) => Effect.Effect<number, StorageError | InsideTransactionError>
     /** Forgets a failure: its entry will not be handled. */
     readonly discardFailure: (which: EntryPlace) => Effect.Effect<void, StorageError | InsideTransactionError>
+    /**
+     * Has handlers see entries again, those of a store or of all stores, from `from` on (inclusive; by default the first): in their
+     * order, with `isReplay`, while new ones wait behind. Succeeds, with how many stores there are, when that is sure to happen.
+     */
+    readonly reprocess: (which: {
+      readonly storeId?: StoreId | undefined
+      readonly from?: number | undefined
+    }) => Effect.Effect<number, StorageError | InsideTransactionError>
     /** Committed entries from `from` (inclusive; 0 is 1) up to `to`, by default up to the head. */
     readonly read: (options: {
       readonly storeId: StoreId
@@ -219,6 +228,7 @@ const make = (options: ResolvedOptions) =>
         Effect.andThen(outsideTransactions("retryFailures"), processing.failures.retryAll(query)),
       discardFailure: ({ sequence, storeId }) =>
         Effect.andThen(outsideTransactions("discardFailure"), processing.failures.discard(storeId, sequence)),
+      reprocess: (which) => Effect.andThen(outsideTransactions("reprocess"), reprocess(admin, processing, which)),
       read: (request) => readFeed(continuity.view().feeds, pageLimitsOf(limits), request),
       assign: (request) =>
         Effect.gen(function* () {

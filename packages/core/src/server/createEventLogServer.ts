@@ -7,6 +7,7 @@ import { StoreId } from "../backend/StoreId.ts"
 import { type FailureReason, type KeptFailure, StoreProgress } from "../backend/StoreProgress.ts"
 import type { ConnectionInfo, RefusalStatus } from "../connection/connections.ts"
 import { shuttingDown } from "../connection/refusal.ts"
+import type { StoreReset } from "../processing/options.ts"
 import { askRule } from "./admit.ts"
 import { type AppLogger, layerAppLogger } from "./appLogger.ts"
 import { type AsyncAuth, type AsyncEnroll, layerAsyncAuth } from "./asyncAuth.ts"
@@ -33,6 +34,8 @@ export interface CreateEventLogServerOptions<Groups extends EventGroup.Any, Tran
    * `[groupCompaction(Todos, { olderThan: "30 days" }, keepLast())]`. @default everything is sent as it was written
    */
   readonly compaction?: ReadonlyArray<Layer.Layer<never, never, EventLogServerUnencrypted>> | undefined
+  /** See `ServerOptions.onReset`; it is given the backend's transaction, as handlers are. */
+  readonly onReset?: ((reset: StoreReset<Transaction>) => unknown) | undefined
   /** What clients may do. There is no default: `allowAll` must be written out. */
   readonly auth: AsyncAuth
   /** Names the store of a device that was never seen before. @default only assigned keys have a store */
@@ -102,6 +105,15 @@ export interface EventLogServer<Groups extends EventGroup.Any> extends Mountable
   }) => Promise<number>
   /** Forgets a failure: its entry will not be handled. */
   readonly discardFailure: (which: { readonly storeId: string; readonly sequence: number }) => Promise<void>
+  /**
+   * Has handlers see entries again, those of a store or of all stores, from `from` on (inclusive): in their order, with `isReplay`,
+   * while new ones wait behind. Resolves, with how many stores there are, when that is sure to happen, even if this process ends.
+   * @param which from: default the first entry
+   */
+  readonly reprocess: (which?: {
+    readonly storeId?: string | undefined
+    readonly from?: number | undefined
+  }) => Promise<number>
   /** Committed entries from `from` (inclusive; 0 is 1) up to `to`, by default up to the head. */
   readonly read: (options: {
     readonly storeId: string
@@ -127,6 +139,15 @@ const handlersOf = <Groups extends EventGroup.Any, Transaction>({
   Layer.isLayer(handlers)
     ? (handlers as Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry>)
     : layerAsyncHandlers(schema, handlers as AsyncHandlers<Groups, Transaction>, backend.transactions)
+
+/** The app's callback, called as one that is given a transaction. */
+const onResetOf = <Groups extends EventGroup.Any, Transaction>({
+  backend: { transactions },
+  onReset
+}: CreateEventLogServerOptions<Groups, Transaction>) =>
+  onReset === undefined || transactions === undefined
+    ? onReset
+    : (reset: StoreReset<Transaction>) => transactions.enter(reset.transaction, () => onReset(reset))
 
 /**
  * The backend with other cursors. Compaction's cut-offs stay where they are: kept per node, they could fall, and a device
@@ -154,7 +175,7 @@ const layerOf = <Groups extends EventGroup.Any, Transaction>(
     options.progress === undefined ? options.backend.layer : withProgress(options.backend, options.progress)
   const compaction = Layer.mergeAll(Layer.empty, ...(options.compaction ?? []))
   const server = compaction.pipe(
-    Layer.provideMerge(layer(options.schema, handlersOf(options), options)),
+    Layer.provideMerge(layer(options.schema, handlersOf(options), { ...options, onReset: onResetOf(options) })),
     Layer.provide(backend),
     Layer.provide(layerAsyncAuth(options.auth, options.enroll))
   )
@@ -236,6 +257,8 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
     retryFailures: ({ reason, storeId } = {}) =>
       call("retryFailures", (server) => server.retryFailures({ storeId: optionalId(storeId), reason })),
     discardFailure: (which) => call("discardFailure", (server) => server.discardFailure(placeOf(which))),
+    reprocess: ({ from, storeId } = {}) =>
+      call("reprocess", (server) => server.reprocess({ storeId: optionalId(storeId), from })),
     read: ({ storeId, ...range }) =>
       Stream.toAsyncIterable(
         Stream.unwrap(

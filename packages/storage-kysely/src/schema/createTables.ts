@@ -125,6 +125,17 @@ export const createRetries = async (connection: Connection, options: TableOption
     .execute()
 }
 
+/** Adds what stores remember of cursors that are, or were, rewound. */
+export const addRewinding = async (
+  connection: Connection,
+  { schema }: Dialect,
+  options: TableOptions
+): Promise<void> => {
+  const { stores } = tablesOf(options)
+  await schema.addColumn(connection, stores, sql`replay_to bigint not null default 0`)
+  await schema.addColumn(connection, stores, sql`rewind_to bigint`)
+}
+
 /** Every table of the package, for good: with them go all feeds. */
 export const dropTables = async (connection: Connection, options: TableOptions): Promise<void> => {
   for (const table of Object.values(tablesOf(options))) await sql`drop table if exists ${table}`.execute(connection)

@@ -1,7 +1,14 @@
 import type { Kysely } from "kysely"
 import { type MigrationProvider, Migrator, type MigratorProps } from "kysely/migration"
 import { type DialectName, dialects } from "../dialects/dialects.ts"
-import { createFailures, createRetries, createTables, dropTables, indexKeysByStore } from "./createTables.ts"
+import {
+  addRewinding,
+  createFailures,
+  createRetries,
+  createTables,
+  dropTables,
+  indexKeysByStore
+} from "./createTables.ts"
 import { prefixOf, type TableOptions } from "./tables.ts"
 
 /** Which tables to make, for which database. */
@@ -32,6 +39,11 @@ export const migrationProvider = (options: SchemaOptions): MigrationProvider => 
     "0004_retries": {
       up: (db) => createRetries(db, options),
       // An earlier release doesn't look at it.
+      down: async () => {}
+    },
+    "0005_rewinding": {
+      up: (db) => addRewinding(db, dialects[options.dialect], options),
+      // Both columns have a default, and an earlier release leaves them alone: what is rewound waits for a later one.
       down: async () => {}
     }
   })

@@ -15,6 +15,10 @@ export interface StoreRow {
   readonly erased: number
   /** The last sequence that handlers passed; 0 before the first. */
   readonly processed: BigInteger
+  /** How far the store was processed before its cursor was last rewound; 0 where it never was. */
+  readonly replay_to: BigInteger
+  /** Where the cursor is to be rewound to; `null` where nobody wants that. */
+  readonly rewind_to: BigInteger | null
   /** The token of whoever holds the processing lease: the fence. */
   readonly lease_holder: string | null
   /** When the lease runs out, in milliseconds since the epoch, by the database's clock. */

@@ -13,6 +13,7 @@ import { beforeLeaving, type Database } from "../database/Database.ts"
 import { holds } from "../database/known.ts"
 import type { Connection } from "../database/Target.ts"
 import { keep, settle } from "../progress/failures.ts"
+import { rewindIn } from "../progress/rewind.ts"
 import { type Conflicts, containIn, within } from "./contain.ts"
 
 /** A lease that transactions move the cursor of. */
@@ -53,11 +54,13 @@ const rollBack = <DB>(database: Database, transaction: ControlledTransaction<DB>
 const unchanged: KyselyPlugin = { transformQuery: ({ node }) => node, transformResult: async ({ result }) => result }
 
 /**
- * `Lease.transaction`. The last statement is the fence and the cursor in one: it moves the cursor of whoever holds the lease
+ * `Lease.transaction`, and `Lease.rewind` in one. The last statement is the fence and the cursor in one: it moves the cursor of whoever holds the lease
  * from where this holder knows it to be, to an entry that is still there. A commit whose answer was lost is found out so: the cursor is elsewhere, the lease
  * counts as lost, and whoever takes it next goes on from the cursor.
  */
-export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable<Lease["transaction"]> => {
+export const leaseTransaction = <DB>(
+  lease: TransactionalLease<DB>
+): Required<Pick<Lease, "rewind" | "transaction">> => {
   const { database, leaseMillis, storeId, token } = lease
   const { dialect, tables } = database
   // An instance of its own: what stands in the way of handlers doesn't stand in ours.
@@ -83,9 +86,8 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
     Effect.map(
       within(dialect, () =>
         sql`update ${tables.stores} as s set ${change}
-          where store_id = ${storeId} and lease_holder = ${token} and processed = ${cursor} ${condition}`.execute(
-          transaction.withoutPlugins()
-        )
+          where store_id = ${storeId} and lease_holder = ${token} and processed = ${cursor} and rewind_to is null
+          ${condition}`.execute(transaction.withoutPlugins())
       ),
       ({ numAffectedRows }) => numAffectedRows === 1n
     )
@@ -128,14 +130,29 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
     }
   }
 
-  return (work) =>
-    Effect.acquireUseRelease(
-      begin,
-      (transaction) =>
+  const inTransaction = <A, E, R>(use: (transaction: ControlledTransaction<DB>) => Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(begin, use, (transaction, exit) =>
+      Exit.isSuccess(exit) ? Effect.void : rollBack(database, transaction)
+    )
+
+  return {
+    transaction: (work) =>
+      inTransaction((transaction) =>
         Effect.flatMap(
           work({ contain: containIn(dialect, transaction, conflicts), failures: failuresIn(transaction) }),
           (processed) => commit(transaction, processed)
-        ),
-      (transaction, exit) => (Exit.isSuccess(exit) ? Effect.void : rollBack(database, transaction))
-    )
+        )
+      ),
+    rewind: (work) =>
+      inTransaction((transaction) =>
+        Effect.gen(function* () {
+          yield* work(containIn(dialect, transaction, conflicts))
+          const on = transaction.withoutPlugins() as unknown as Connection
+          const isDone = yield* within(dialect, () => rewindIn(database, on, { storeId, token }))
+          if (!isDone) return yield* new LeaseLostError({ storeId })
+          yield* end(database, transaction)
+          yield* within(dialect, () => transaction.commit().execute())
+        })
+      )
+  }
 }

@@ -5,7 +5,7 @@ import type { RedisNode } from "../node.ts"
 import { behind } from "./behind.ts"
 import { raiseCutoffs } from "./cutoffs.ts"
 import { makeFailures } from "./failures.ts"
-import { takeLease } from "./lease.ts"
+import { takeLease, wantRewound } from "./lease.ts"
 
 const cursorScript = eachScript(`return tonumber(redis.call('HGET', KEYS[1], 'cursor') or 0)`)
 
@@ -21,6 +21,7 @@ export const makeStoreProgress = (node: RedisNode, leaseMillis: number): StorePr
       )
     ),
   behind: (after, limit) => attempt("StoreProgress.behind", () => behind(node, after, limit)),
+  rewind: (storeId, to) => wantRewound(node, storeId, to),
   raiseCutoffs: (storeId, requests) =>
     attempt("StoreProgress.raiseCutoffs", () => raiseCutoffs(node, storeId, requests)),
   failures: makeFailures(node)
