@@ -170,6 +170,26 @@ for (const { away, name, open, singleConnection } of databases) {
       expect(await run(record(mapping.storeId, 1))).toBe(1)
     })
 
+    it("remembers what was rewound in tables of an earlier release, whose nodes leave it alone", async () => {
+      const database = await setUp()
+      const { db, options, run } = database
+      const migrator = new Migrator({ db, ...migrations(options) })
+      for (const target of [NO_MIGRATIONS, "0004_retries"]) {
+        const { error } = await migrator.migrateTo(target)
+        expect(error).toBeUndefined()
+      }
+      const stores = table(database, "stores")
+      await sql`insert into ${stores} (store_id, head, processed) values (${storeId}, 9, 9)`.execute(db)
+      await ensureSchema(db, options)
+      await run(StoreProgress.use((progress) => progress.rewind(storeId, 4)))
+      // As such a node moves a cursor.
+      await sql`update ${stores} set head = 10, processed = 10 where store_id = ${storeId}`.execute(db)
+      const progress = await run(
+        StoreProgress.use(({ lease }) => Effect.scoped(Effect.map(lease(storeId), Option.getOrThrow)))
+      )
+      expect(progress).toMatchObject({ cursor: 10, replayTo: 0, rewindTo: 4 })
+    })
+
     it("lets nodes of the release before retries keep and settle failures beside newer ones", async () => {
       const database = await setUp()
       const list = StoreProgress.use(({ failures }) => failures.list({ storeId, limit: 9 }))

@@ -130,6 +130,45 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         expect(await textsIn(database.db)).toEqual(["fine", "one", "two"])
       })
 
+      it("see a feed again behind a reset, which is committed with the cursor, or neither", async () => {
+        const database = await setUp()
+        const resets: Array<number> = []
+        let isBroken = true
+        const seen: Array<string> = []
+        const { processed, server, write } = startServer(
+          database,
+          {
+            TodoAdded: async ({ isReplay, payload, transaction }) => {
+              seen.push(isReplay ? `${payload.text} again` : payload.text)
+              await insert(transaction, payload.text)
+            }
+          },
+          {
+            sweepInterval: 200,
+            onReset: async ({ from, storeId, transaction }) => {
+              expect(storeId).toBe("notes")
+              resets.push(from)
+              await transaction.deleteFrom("notes").execute()
+              if (isBroken) throw new Error("the disk is full")
+            }
+          }
+        )
+        await write("one", "two", "three")
+        await processed(3)
+        expect(await server.reprocess({ storeId: "notes" })).toBe(1)
+        await vi.waitFor(() => expect(resets.length).toBeGreaterThan(1), { timeout: 10_000 })
+        expect(await textsIn(database.db)).toEqual(["one", "two", "three"])
+        isBroken = false
+        await write("four")
+        await vi.waitFor(async () => expect(await textsIn(database.db)).toEqual(["one", "two", "three", "four"]), {
+          timeout: 10_000
+        })
+        await vi.waitFor(() => expect(seen).toContain("three again"), { timeout: 10_000 })
+        expect(seen).toEqual(["one", "two", "three", "one again", "two again", "three again", "four"])
+        expect(new Set(resets)).toEqual(new Set([1]))
+        expect(await server.failures()).toEqual([])
+      })
+
       it("keep and settle failures with the transaction, or not at all", async () => {
         const { db, options } = await setUp()
         const { layer } = kyselyBackend({ db, ...options, transactionalHandlers: true })

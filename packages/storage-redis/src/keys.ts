@@ -14,7 +14,7 @@ export interface StoreKeys {
   readonly failures: string
   /** A sorted set: the sequences of failures that are to be tried again. */
   readonly retries: string
-  /** A hash: the head, the greatest id, the history that was appended to last, the cursor, the lease, compaction groups, and the tombstone. */
+  /** A hash: the head, the greatest id, the history that was appended to last, the cursor and how it is or was rewound, the lease, compaction groups, and the tombstone. */
   readonly state: string
 }
 

@@ -94,7 +94,7 @@ const laterConflictFlaw = (
   return `was tried again with the conflicts ${conflicts.join(" ")}, of which ${strange.join(" ")} are none; without ${missing.join(" ")}`
 }
 
-/** Handlers run for each entry in sequence order; again only when a server crashed or lost its lease since. */
+/** Handlers run for each entry in sequence order; again only when a server crashed or lost its lease since, or for a reset. */
 export const checkHandlers: Check = (evidence) => {
   const violations: Array<Violation> = []
   const stores = new Map<string, Progress>()
@@ -102,6 +102,7 @@ export const checkHandlers: Check = (evidence) => {
   for (const happening of evidence.history) {
     if (happening.kind === "fault" && happening.excuses)
       excusedUntil = Math.max(excusedUntil, happening.at + evidence.rules.excuseMillis)
+    if (happening.kind === "reset") stores.get(happening.store)?.handledAt.clear()
     if (happening.kind !== "handled") continue
     const { id, run, store } = happening
     const progress = stores.get(store) ?? progressOf(evidence, store)

@@ -24,6 +24,7 @@ const idsOf = (happening: Recorded): ReadonlyArray<string> => {
     case "discarded":
     case "failed":
       return [happening.id]
+    case "reset":
     case "measured":
     case "died":
       return [happening.run]

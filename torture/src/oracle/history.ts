@@ -69,6 +69,8 @@ export type Happening =
   | { readonly kind: "retried"; readonly store: string; readonly id: string }
   /** Somebody asks for an entry that failed to be forgotten. */
   | { readonly kind: "discarded"; readonly store: string; readonly id: string }
+  /** A server has handlers see a store again: what it had made of the entries is gone. */
+  | { readonly kind: "reset"; readonly store: string; readonly run: string }
   /** A server took a handler for failed for good: the entry counts as processed. */
   | {
       readonly kind: "failed"

@@ -46,6 +46,8 @@ export interface Commands {
   /** Has one of them tried again, or all whose handlers failed. */
   readonly retry: (place?: Place) => Promise<void>
   readonly discard: (place: Place) => Promise<void>
+  /** Has handlers see a store again. */
+  readonly reprocess: (storeId: string) => Promise<void>
   readonly disconnect: (publicKey: string) => Promise<number>
   /** Bytes that the process has. */
   readonly memory: () => Promise<number>
@@ -84,6 +86,8 @@ export interface HandlerLine {
   readonly conflicts: ReadonlyArray<string>
   /** Whether the handler is about to fail, and has nothing else to say. */
   readonly flunked?: true | undefined
+  /** Whether the line is about a reset of the store, and not about an entry. */
+  readonly reset?: true | undefined
   /** Why the server took the handler for failed, where the line is about that. */
   readonly failure?: { readonly reason: string; readonly why: string } | undefined
 }

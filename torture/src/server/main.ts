@@ -49,6 +49,9 @@ const commands: Commands = {
   retry: async (place) => {
     await (place === undefined ? server.retryFailures({ reason: "HandlerFailed" }) : server.retryFailure(place))
   },
+  reprocess: async (storeId) => {
+    await server.reprocess({ storeId })
+  },
   discard: (place) => server.discardFailure(place),
   disconnect: (publicKey) => server.disconnect({ publicKey }),
   memory: async () => process.memoryUsage.rss(),

@@ -150,7 +150,10 @@ export class StoreProgress extends Context.Service<
      * keeps it alive by itself; one that died loses it after the backend's lease time.
      */
     readonly lease: (storeId: StoreId) => Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope>
-    /** The cursors of the stores, in their order, without taking a lease; 0 where nothing was processed. */
+    /**
+     * The cursors of the stores, in their order, without taking a lease; 0 where nothing was processed. One that is to be rewound
+     * counts as if it were.
+     */
     readonly cursors: (storeIds: ReadonlyArray<StoreId>) => Effect.Effect<ReadonlyArray<number>, StorageError>
     /**
      * Up to `limit` stores whose cursor is not at their head, in a stable order, those after `after`; `undefined` starts
@@ -161,7 +164,7 @@ export class StoreProgress extends Context.Service<
     /**
      * Wants a store's cursor to go back to a sequence, so that handlers see again what is behind it. Whoever holds the lease can
      * move the cursor no further; the next one to take it finds `rewindTo`. Of several wishes the one for the least sequence stands.
-     * Until it was done, the store counts as `behind`. Nothing happens for a store that never was, or was erased.
+     * Until it was done, the store counts as `behind`. Nothing comes of it for a store that never was, or was erased.
      */
     readonly rewind: (storeId: StoreId, to: number) => Effect.Effect<void, StorageError>
     /**

@@ -66,10 +66,16 @@ export const makeProgress = (state: ProgressState, holds: Holds): Omit<StoreProg
       Effect.sync(() => take(state, storeId)),
       (token) => Effect.sync(() => token && giveBack(state, storeId, token))
     ).pipe(Effect.map((token) => Option.fromUndefinedOr(token && leaseOf(state, holds, storeId, token)))),
-  cursors: (storeIds) => Effect.sync(() => storeIds.map((storeId) => state.cursors.get(storeId) ?? 0)),
+  cursors: (storeIds) =>
+    Effect.sync(() =>
+      storeIds.map((storeId) => {
+        const cursor = state.cursors.get(storeId) ?? 0
+        return Math.min(cursor, state.rewinds.get(storeId) ?? cursor)
+      })
+    ),
   rewind: (storeId, to) =>
     Effect.sync(() => {
-      if (state.erased.has(storeId) || !state.cursors.has(storeId)) return
+      if (state.erased.has(storeId)) return
       state.rewinds.set(storeId, Math.min(to, state.rewinds.get(storeId) ?? to))
     }),
   raiseCutoffs: (storeId, requests) =>

@@ -120,7 +120,12 @@ const make = Effect.fnUntraced(function* (options: ResolvedProcessingOptions) {
       handlerFailures: reports.count(),
       stopped: environment.stopped.stops.size
     }),
-    rewind: (storeId, to) => Effect.map(progress.rewind(storeId, to), () => loops.rewind(storeId)),
+    // What isn't saved yet would come again as if it were new.
+    rewind: (storeId, to) =>
+      loops.save(storeId).pipe(
+        Effect.andThen(progress.rewind(storeId, to)),
+        Effect.map(() => loops.rewind(storeId))
+      ),
     failures
   })
 })

@@ -128,6 +128,11 @@ class StoreLoop {
     Queue.offerUnsafe(this.#words, undefined)
   }
 
+  /** Saves what ran until now, if that can be done. */
+  get save(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.ignore(this.#tenure?.holding.cursor.save ?? Effect.void))
+  }
+
   /** The cursor is to be rewound. */
   rewind(): void {
     this.#mustTake = true
@@ -136,7 +141,7 @@ class StoreLoop {
 
   /** The sequence up to which this node has processed the store, or knows it to be; `undefined` while it has no lease. */
   get reached(): number | undefined {
-    return this.#tenure?.holding.cursor.reached
+    return this.#mustTake ? undefined : this.#tenure?.holding.cursor.reached
   }
 
   get run(): Effect.Effect<void> {
@@ -436,6 +441,8 @@ export interface StoreLoops {
   readonly look: (storeId: StoreId) => void
   /** Looks at a store that may have failures to be tried again. It returns at once. */
   readonly retry: (storeId: StoreId) => void
+  /** Saves what this node ran of a store, if it has the lease and can. */
+  readonly save: (storeId: StoreId) => Effect.Effect<void>
   /** Looks at a store whose cursor is to be rewound. It returns at once. */
   readonly rewind: (storeId: StoreId) => void
   readonly size: () => number
@@ -475,6 +482,7 @@ export const makeStoreLoops = (environment: Environment): Effect.Effect<StoreLoo
       },
       look: (storeId) => loopOf(storeId)?.wake(false),
       retry: (storeId) => loopOf(storeId)?.retry(),
+      save: (storeId) => Effect.suspend(() => loops.get(storeId)?.save ?? Effect.void),
       rewind: (storeId) => loopOf(storeId)?.rewind(),
       size: () => loops.size,
       reached: (storeId) => loops.get(storeId)?.reached,

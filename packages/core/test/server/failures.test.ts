@@ -115,3 +115,32 @@ it("can't be asked for by a handler in a transaction", async () => {
     await expect(asked).rejects.toBeInstanceOf(InsideTransactionError)
   }
 })
+
+it("handlers are told that they see a feed again, of one store or of all", async () => {
+  const seen: Array<readonly [string, boolean]> = []
+  const resets: Array<unknown> = []
+  const { add, server } = await start(
+    { TodoAdded: ({ isReplay, payload }) => void seen.push([payload.id, isReplay]), TodoToggled: () => {} },
+    memoryBackend(),
+    { onReset: ({ from, storeId, transaction }) => resets.push([storeId, from, transaction]) }
+  )
+  await add("a")
+  await add("b")
+  await server.write({ storeId: "other", event: "TodoAdded", payload: { id: "c", text: "" } })
+  await server.processed({ storeId, sequence: 2 })
+  await server.processed({ storeId: "other", sequence: 1 })
+  seen.length = 0
+  expect(await server.reprocess({ storeId, from: 2 })).toBe(1)
+  await server.processed({ storeId, sequence: 2 })
+  expect(seen).toEqual([["b", true]])
+  expect(resets[0]).toEqual([storeId, 2, undefined])
+  seen.length = 0
+  expect(await server.reprocess()).toBe(2)
+  await server.processed({ storeId, sequence: 2 })
+  await server.processed({ storeId: "other", sequence: 1 })
+  expect(seen.toSorted()).toEqual([
+    ["a", true],
+    ["b", true],
+    ["c", true]
+  ])
+})

@@ -169,7 +169,7 @@ describe("an option of processing arrives where it is given to the server", () =
 })
 
 it("gives processing every option, and the limits that concern it", () => {
-  const calls = { onHandlerFailure: () => {}, onFeedMismatch: () => {}, onTooManyFailures: () => {} }
+  const calls = { onHandlerFailure: () => {}, onFeedMismatch: () => {}, onTooManyFailures: () => {}, onReset: () => {} }
   const options = {
     ...calls,
     handlerTimeout: 1,

@@ -46,10 +46,10 @@ export const releaseScript = eachScript(`
 if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then redis.call('HDEL', KEYS[1], 'holder', 'until') end
 `)
 
-/** Says where a cursor is to be rewound to. Nothing happens for a store that was erased, or has none. */
+/** Says where a cursor is to be rewound to. Nothing happens for a store that was erased, or has no entries. */
 export const wantRewoundScript = script(`${stampsLua}
 local state, stamp, to = KEYS[1], ARGV[1], ARGV[2]
-local stored = redis.call('HMGET', state, 'erased', 'cursor', 'rewind', 'rested')
+local stored = redis.call('HMGET', state, 'erased', 'head', 'rewind', 'rested')
 if stored[1] or not stored[2] then return end
 if isTakenOff(stored[4], stamp) then return unlisted(stored[4]) end
 if not stored[3] or tonumber(stored[3]) > tonumber(to) then redis.call('HSET', state, 'rewind', to) end

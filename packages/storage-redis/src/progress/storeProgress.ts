@@ -7,7 +7,11 @@ import { raiseCutoffs } from "./cutoffs.ts"
 import { makeFailures } from "./failures.ts"
 import { takeLease, wantRewound } from "./lease.ts"
 
-const cursorScript = eachScript(`return tonumber(redis.call('HGET', KEYS[1], 'cursor') or 0)`)
+const cursorScript = eachScript(`
+local stored = redis.call('HMGET', KEYS[1], 'cursor', 'rewind')
+local cursor = tonumber(stored[1] or 0)
+return math.min(cursor, tonumber(stored[2] or cursor))
+`)
 
 /** A `StoreProgress` on Redis. @param leaseMillis how long a lease lives that nobody renews */
 export const makeStoreProgress = (node: RedisNode, leaseMillis: number): StoreProgress["Service"] => ({
