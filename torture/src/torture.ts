@@ -131,7 +131,8 @@ const outcomeOf = async (stage: Stage): Promise<Outcome> => {
   return { failures, feeds: await readFeeds(stage), devices: await stage.crowd.finals(), projections }
 }
 
-const happeningOf = ({ conflicts, failure, flunked, id, run, store }: HandlerLine, at: number): Recorded => {
+const happeningOf = ({ conflicts, failure, flunked, id, reset, run, store }: HandlerLine, at: number): Recorded => {
+  if (reset) return { kind: "reset", store, run, at }
   if (failure !== undefined) return { kind: "failed", store, run, id, ...failure, at }
   return flunked ? { kind: "flunked", store, run, id, at } : { kind: "handled", store, run, id, conflicts, at }
 }
@@ -191,6 +192,9 @@ export const torture = async (options: TortureOptions): Promise<Tortured> => {
       crowd.live(performance.now() + options.seconds * 1_000)
     ])
     say("the faults are over")
+    await comeToRest(stage, options)
+    // A node that rests doesn't know yet that a store is to be rebuilt that another one was asked for.
+    await pause(4_000)
     await comeToRest(stage, options)
     await retryAll(stage, options)
     clearInterval(measuring)

@@ -367,6 +367,14 @@ describe("handlers", () => {
     expect(rulesBroken({ history, projection: ["1", "3", "2"] })).toEqual([])
   })
 
+  it("accepts handlers that see a store again behind a reset, and rejects an entry that they don't see", () => {
+    const reset = { kind: "reset" as const, store: "s", run: "n" }
+    const again = [handled("1"), handled("2"), handled("3")]
+    expect(rulesBroken({ history: [...goodHistory, reset, ...again] })).toEqual([])
+    expect(rulesBroken({ history: [...goodHistory, reset, ...again.slice(0, 2)] })).toEqual(["handlers"])
+    expect(rulesBroken({ history: [...goodHistory, reset, ...again, handled("2")] })).toEqual(["handlers"])
+  })
+
   it("rejects an entry that fails, and isn't heard of again", () => {
     const history = instead(isHandled("2"), flunked("2"))
     expect(rulesBroken({ history })).toEqual(["handlers"])

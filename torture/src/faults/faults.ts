@@ -120,6 +120,19 @@ const operatorFaults: ReadonlyArray<Fault> = [
     }
   },
   {
+    name: "rebuild",
+    weight: 1,
+    run: async ({ crowd, fleet }, { force, whom }) => {
+      const store = crowd.stores[Math.floor(force * crowd.stores.length)]
+      const server = fleet.server(indexOf(whom))
+      if (server === undefined || store === undefined) return false
+      return server.call("reprocess", store).then(
+        () => true,
+        () => false
+      )
+    }
+  },
+  {
     name: "discard",
     weight: 2,
     run: async ({ fleet, recorder }, { whom }) => {

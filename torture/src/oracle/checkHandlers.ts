@@ -49,7 +49,11 @@ const orderFlaw = (
 ): string | undefined => {
   const skipped = entries.slice(reached, place).find(({ entry }) => !unsteady.has(entry.id))
   if (skipped !== undefined) return `was handled before entry ${skipped.sequence}`
-  if (place >= reached || unsteady.has(entries[place]!.entry.id) || (handledAt.get(place) ?? 0) <= excusedUntil)
+  if (
+    place >= reached ||
+    unsteady.has(entries[place]!.entry.id) ||
+    (handledAt.get(place) ?? Number.NEGATIVE_INFINITY) <= excusedUntil
+  )
     return undefined
   return "was handled again, though nothing had crashed since"
 }
@@ -94,6 +98,22 @@ const laterConflictFlaw = (
   return `was tried again with the conflicts ${conflicts.join(" ")}, of which ${strange.join(" ")} are none; without ${missing.join(" ")}`
 }
 
+/** What is wrong with a handler's run, if anything. */
+const runFlaw = (
+  evidence: Evidence,
+  progress: Progress,
+  handled: Handled,
+  excusedUntil: number
+): string | undefined => {
+  const place = progress.places.get(handled.id)
+  if (place === undefined) return "was handled but is not in its store, or not for handlers"
+  const flaw =
+    orderFlaw(progress, place, excusedUntil) ?? conflictFlaw(progress, handled, place, evidence.rules.maxConflicts)
+  progress.handledAt.set(place, handled.at)
+  progress.reached = Math.max(progress.reached, place + 1)
+  return flaw
+}
+
 /** Handlers run for each entry in sequence order; again only when a server crashed or lost its lease since, or for a reset. */
 export const checkHandlers: Check = (evidence) => {
   const violations: Array<Violation> = []
@@ -107,18 +127,9 @@ export const checkHandlers: Check = (evidence) => {
     const { id, run, store } = happening
     const progress = stores.get(store) ?? progressOf(evidence, store)
     stores.set(store, progress)
-    const place = progress.places.get(id)
-    const flaw =
-      place === undefined
-        ? "was handled but is not in its store, or not for handlers"
-        : (orderFlaw(progress, place, excusedUntil) ??
-          conflictFlaw(progress, happening, place, evidence.rules.maxConflicts))
-    if (flaw !== undefined) {
-      violations.push({ rule: "handlers", message: `Entry ${id} of store ${store} ${flaw}`, about: [id, run] })
-    }
-    if (place === undefined) continue
-    progress.handledAt.set(place, happening.at)
-    progress.reached = Math.max(progress.reached, place + 1)
+    const flaw = runFlaw(evidence, progress, happening, excusedUntil)
+    if (flaw === undefined) continue
+    violations.push({ rule: "handlers", message: `Entry ${id} of store ${store} ${flaw}`, about: [id, run] })
   }
   return [...violations, ...unhandled(evidence, stores)]
 }

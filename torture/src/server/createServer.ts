@@ -9,17 +9,17 @@ import {
 import { silent } from "@eventlog-server/testkit/schema"
 import { Notes, Secrets, serverSchema } from "../schema.ts"
 import { idOf } from "../seen.ts"
-import type { makeHandlerLog } from "./handlerLog.ts"
+import type { HandlerLog } from "./handlerLog.ts"
 import type { OpenStorage } from "./storages/openStorage.ts"
 
 /** Handlers that write down that they ran, and project what they ran for where they share a transaction. */
-const makeHandlers = ({ projection }: OpenStorage, log: ReturnType<typeof makeHandlerLog>) => {
+const makeHandlers = ({ projection }: OpenStorage, log: HandlerLog) => {
   const fail = (input: HandlerInput<unknown, unknown>, why: string): never => {
-    log(input, { flunked: true })
+    log.handler(input, { flunked: true })
     throw new Error(why)
   }
   const handle = async (input: HandlerInput<unknown, unknown>): Promise<void> => {
-    log(input)
+    log.handler(input)
     await projection?.add(input.transaction, input.storeId, idOf(input.entry.id))
   }
   /** Most that fail succeed when they are tried again at once; one in 400 has to be asked for. */
@@ -41,7 +41,7 @@ const makeHandlers = ({ projection }: OpenStorage, log: ReturnType<typeof makeHa
 }
 
 /** A server that is quick to look after everything, and writes down which handlers it ran. */
-export const createServer = (storage: OpenStorage, log: ReturnType<typeof makeHandlerLog>) =>
+export const createServer = (storage: OpenStorage, log: HandlerLog) =>
   createEventLogServer({
     schema: serverSchema,
     handlers: makeHandlers(storage, log),
@@ -64,7 +64,12 @@ export const createServer = (storage: OpenStorage, log: ReturnType<typeof makeHa
     retry: { attempts: 2, backoff: { min: 20, max: 40 }, events: { Failed: { attempts: 1 } } },
     maxFailures: 1_000_000,
     ignoredEvents: Object.keys(Secrets.events),
+    linger: "1 second",
+    onReset: async ({ storeId, transaction }) => {
+      log.reset(storeId)
+      await storage.projection?.clear(transaction, storeId)
+    },
     onHandlerFailure: ({ cause, entry, reason, storeId }) =>
-      log({ storeId, entry, conflicts: [] }, { failure: { reason, why: String(cause) } }),
+      log.handler({ storeId, entry, conflicts: [] }, { failure: { reason, why: String(cause) } }),
     logger: silent
   })
