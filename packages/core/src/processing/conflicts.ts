@@ -60,12 +60,14 @@ const greaterOf = (a: EntryId | undefined, b: EntryId | undefined): EntryId | un
 export class PassedIds {
   readonly #feeds: FeedStore["Service"]
   readonly #storeId: StoreId
-  #isKnown = false
+  #isKnown: boolean
   #passed: EntryId | undefined
 
-  constructor(feeds: FeedStore["Service"], storeId: StoreId) {
+  /** @param cursor behind which the first page is. Whoever begins with the feed sees all ids that come to lie below. */
+  constructor(feeds: FeedStore["Service"], storeId: StoreId, cursor: number) {
     this.#feeds = feeds
     this.#storeId = storeId
+    this.#isKnown = cursor === 0
   }
 
   /**

@@ -242,7 +242,7 @@ class StoreLoop {
       cursor: this.#environment.cursors.cursorOf({ storeId, lease, remoteId, onTrouble }),
       feeds,
       remoteId,
-      ids: new PassedIds(feeds, storeId),
+      ids: new PassedIds(feeds, storeId, lease.cursor),
       failures: this.#environment.progress.failures,
       attempts: new Map(),
       replayTo: lease.replayTo,

@@ -56,21 +56,27 @@ const naive = (feed: ReadonlyArray<FeedEntry>, of: FeedEntry, maxConflicts: numb
 
 const limits = (maxEntries: number) => ({ maxEntries, maxBytes: 1_000_000 })
 
+interface Paging {
+  readonly pageSize: number
+  readonly maxConflicts: number
+  readonly maxBytes?: number
+  /** Behind which it begins. */
+  readonly cursor?: number
+}
+
 /** Reads on, page by page and part by part, whenever it is asked to. */
 const pageThrough = Effect.fnUntraced(function* (
   feeds: FeedStore["Service"],
-  pageSize: number,
-  maxConflicts: number,
-  maxBytes = 1_000_000
+  { cursor = 0, maxBytes = 1_000_000, maxConflicts, pageSize }: Paging
 ) {
   const storeId = freshStoreId()
-  const ids = new PassedIds(feeds, storeId)
+  const ids = new PassedIds(feeds, storeId, cursor)
   const found: Array<ReadonlyArray<string>> = []
   return {
     storeId,
     read: Effect.gen(function* () {
       while (true) {
-        const { entries } = yield* feeds.read(storeId, found.length + 1, limits(pageSize))
+        const { entries } = yield* feeds.read(storeId, cursor + found.length + 1, limits(pageSize))
         if (entries.length === 0) return found
         const greatestBelow = yield* ids.greatest
         let maxRanges = Number.POSITIVE_INFINITY
@@ -99,17 +105,18 @@ describe("conflicts", () => {
           fc.integer({ min: 1, max: 40 }),
           // An entry weighs four bytes or more.
           fc.integer({ min: 1, max: 60 }),
-          (steps, pageSize, maxConflicts, appendSize, maxBytes) =>
+          fc.nat(10),
+          (steps, pageSize, maxConflicts, appendSize, maxBytes, cursor) =>
             Effect.runPromise(
               Effect.gen(function* () {
                 const feeds = makeFeedStore(makeFeedState())
-                const { read, storeId } = yield* pageThrough(feeds, pageSize, maxConflicts, maxBytes)
+                const { read, storeId } = yield* pageThrough(feeds, { pageSize, maxConflicts, maxBytes, cursor })
                 for (let from = 0; from < steps.length; from += appendSize) {
                   yield* feeds.append(storeId, steps.slice(from, from + appendSize).map(recordOf))
                   yield* read
                 }
                 const { entries } = yield* feeds.read(storeId, 1, limits(1_000))
-                expect(yield* read).toEqual(entries.map((entry) => naive(entries, entry, maxConflicts)))
+                expect(yield* read).toEqual(entries.slice(cursor).map((entry) => naive(entries, entry, maxConflicts)))
               })
             )
         ),
@@ -136,7 +143,7 @@ describe("conflicts", () => {
       const keys = Array.from({ length: 100 }, (_, index) => `key ${100 + index}`)
       const stepsOf = (rank: number) =>
         keys.map((primaryKey) => ({ event: "Set", primaryKey, rank, transportOnly: false }))
-      const { read, storeId } = yield* pageThrough(counting, 100, 5, 100)
+      const { read, storeId } = yield* pageThrough(counting, { pageSize: 100, maxConflicts: 5, maxBytes: 100 })
       yield* feeds.append(storeId, stepsOf(2).map(recordOf))
       yield* feeds.append(storeId, stepsOf(1).map(recordOf))
       const found = yield* read
@@ -147,67 +154,71 @@ describe("conflicts", () => {
     })
   )
 
-  it.effect("are asked for once a page, and not for the first one", () =>
-    Effect.gen(function* () {
-      const feeds = makeFeedStore(makeFeedState())
-      let queries = 0
-      const counting: FeedStore["Service"] = {
-        ...feeds,
-        bucket: (...args) => {
-          queries++
-          return feeds.bucket(...args)
-        }
+  /** Counts how many pairs of an event and a primary key each query asks for. */
+  const countAsked = (feeds: FeedStore["Service"]) => {
+    const asked: Array<number> = []
+    const counting: FeedStore["Service"] = {
+      ...feeds,
+      bucket: (storeId, ranges, selection) => {
+        asked.push(ranges.length)
+        return feeds.bucket(storeId, ranges, selection)
       }
-      const { read, storeId } = yield* pageThrough(counting, 10, 5)
+    }
+    return { asked, counting }
+  }
+
+  it.effect("are asked for once a page by who begins in the middle, and never by who begins with the feed", () =>
+    Effect.gen(function* () {
       const steps = Array.from({ length: 40 }, (_, rank) => ({
         event: rank % 2 === 0 ? "Set" : "Cleared",
         primaryKey: String(rank % 5),
         rank,
         transportOnly: false
       }))
-      yield* feeds.append(storeId, steps.map(recordOf))
-      yield* read
-      expect(queries).toBe(3)
+      for (const [cursor, queries] of [
+        [10, 3],
+        [0, 0]
+      ] as const) {
+        const { asked, counting } = countAsked(makeFeedStore(makeFeedState()))
+        const { read, storeId } = yield* pageThrough(counting, { pageSize: 10, maxConflicts: 5, cursor })
+        yield* counting.append(storeId, steps.map(recordOf))
+        yield* read
+        expect(asked.length).toBe(queries)
+      }
     })
   )
 
   it.effect("are not asked for where all ids are greater than those before", () =>
     Effect.gen(function* () {
-      const feeds = makeFeedStore(makeFeedState())
-      const asked: Array<number> = []
-      const counting: FeedStore["Service"] = {
-        ...feeds,
-        bucket: (storeId, ranges, selection) => {
-          asked.push(ranges.length)
-          return feeds.bucket(storeId, ranges, selection)
-        }
-      }
-      const { read, storeId } = yield* pageThrough(counting, 10, 5)
-      const write = (...ranks: ReadonlyArray<number>) =>
-        Effect.andThen(
-          feeds.append(
-            storeId,
-            ranks.map((rank) => recordOf({ event: "Set", primaryKey: String(rank % 2), rank, transportOnly: false }))
-          ),
-          read
+      const { asked, counting } = countAsked(makeFeedStore(makeFeedState()))
+      const { read, storeId } = yield* pageThrough(counting, { pageSize: 10, maxConflicts: 5, cursor: 1 })
+      const append = (...ranks: ReadonlyArray<number>) =>
+        counting.append(
+          storeId,
+          ranks.map((rank) => recordOf({ event: "Set", primaryKey: String(rank % 2), rank, transportOnly: false }))
         )
+      const write = (...ranks: ReadonlyArray<number>) => Effect.andThen(append(...ranks), read)
+      yield* append(0)
+      // What lies before the first page is not known.
       yield* write(1, 2)
+      expect(asked).toEqual([2])
       // The greatest id that is asked for now is 4: what came before 3 is not known.
       yield* write(3, 4)
-      expect(asked).toEqual([1])
+      expect(asked).toEqual([2, 1])
       yield* write(5, 6)
       yield* write(7, 8)
-      expect(asked).toEqual([1])
+      expect(asked).toEqual([2, 1])
       // 4 is late: of its bucket there may be conflicts.
       yield* write(9, 4, 10)
-      expect(asked).toEqual([1, 1])
+      expect(asked).toEqual([2, 1, 1])
     })
   )
 
   it.effect("are not asked for where nobody handles an entry", () =>
     Effect.gen(function* () {
       const feeds = makeFeedStore(makeFeedState())
-      const { read, storeId } = yield* pageThrough({ ...feeds, bucket: () => Effect.die("asked") }, 2, 5)
+      const paging = { pageSize: 2, maxConflicts: 5 }
+      const { read, storeId } = yield* pageThrough({ ...feeds, bucket: () => Effect.die("asked") }, paging)
       const silent = { event: "Set", primaryKey: "a", rank: 1, transportOnly: true }
       const unhandled = { event: "Unhandled", primaryKey: "a", rank: 2, transportOnly: false }
       yield* feeds.append(storeId, [silent, unhandled, silent, unhandled, unhandled].map(recordOf))
