@@ -187,10 +187,37 @@ describe.each(modes)("a store that is rebuilt, in %s", (_, servicesOf) => {
 
 describe("a rebuild", () => {
   it.live(
+    "makes the same of many entries",
+    () =>
+      Effect.gen(function* () {
+        const count = scaled(20_000, 1_000_000)
+        const backend = yield* makeBackend
+        const storeId = freshStoreId()
+        const sums = new Map<string, number>()
+        const handlers = handlersOf(({ payload: { key, value } }) =>
+          Effect.sync(() => void sums.set(key, ((sums.get(key) ?? 0) * 31 + value) % 1_000_003))
+        )
+        for (let first = 1; first <= count; first += 10_000) {
+          const last = Math.min(count, first + 9_999)
+          const records = range(first, last).map((value) => setRecord(value, { key: `key ${value % 97}` }))
+          yield* backend.feeds.append(storeId, records)
+        }
+        const node = yield* startNode(backend.services, handlers, { onReset: () => sums.clear() })
+        yield* node.processing.processed(storeId, count)
+        const expected = new Map(sums)
+        yield* node.processing.rewind(storeId, 0)
+        yield* node.processing.processed(storeId, count)
+        expect(sums).toEqual(expected)
+        expect(node.processing.stats().processed).toBe(2 * count)
+      }),
+    600_000
+  )
+
+  it.live(
     "makes the same of a long feed, whatever dies and is written meanwhile",
     () =>
       Effect.gen(function* () {
-        const count = scaled(5_000, 1_000_000)
+        const count = scaled(5_000, 100_000)
         const backend = yield* makeBackend
         const storeId = freshStoreId()
         /** What handlers made of the feed: of each key the last value, and how many there were. */
