@@ -1,10 +1,11 @@
 import { describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
+import { EventJournal } from "effect/eventlog"
 import { expect } from "vitest"
 import { FeedStore } from "../../src/backend/FeedStore.ts"
 import { StorageError } from "../../src/backend/StorageError.ts"
 import { failingAtFirst, makeConnection, type Operation } from "./faults.ts"
-import { commit, freshStoreId, makeBackend, makeJournal, range, setRecords, startNode } from "./harness.ts"
+import { commit, freshStoreId, makeBackend, makeJournal, range, setRecord, setRecords, startNode } from "./harness.ts"
 
 const until = (condition: () => boolean) => Effect.sleep(1).pipe(Effect.repeat({ until: condition }))
 
@@ -13,6 +14,12 @@ const options = {
   outageRetry: { min: 1, max: 4 },
   sweepInterval: 50
 }
+
+/** `Set`s of ten values, each made before the ones that it comes after: so all of those before are its conflicts. */
+const lateRecords = (first: number) =>
+  range(first, first + 9).map((value) =>
+    setRecord(value, { id: EventJournal.makeEntryIdUnsafe({ msecs: 1_000_000 - value }) })
+  )
 
 const operations: ReadonlyArray<Operation> = ["lease", "read", "bucket", "advance", "wakeups", "behind"]
 
@@ -27,7 +34,7 @@ describe("an outage of the backend loses and repeats nothing", () => {
           const node = yield* startNode(faulty.services, journal.handlers, options)
           const storeId = freshStoreId()
           for (const first of [1, 11, 21]) {
-            yield* commit(backend, node, storeId, setRecords(first, first + 9))
+            yield* commit(backend, node, storeId, lateRecords(first))
             yield* until(() => backend.state.progress.cursors.get(storeId) === first + 9)
           }
           yield* until(() => faulty.failed() === 3)
