@@ -30,7 +30,7 @@ const rooms = {
   ...Object.fromEntries(flow.map((room, index) => [room, ["backend", "wire", ...flow.slice(0, index)]])),
   ...Object.fromEntries(protocols.map((room) => [room, ["backend", "wire", ...flow]])),
   server: ["backend", "wire", ...flow, ...protocols],
-  client: ["wire", "evolution"],
+  client: ["wire"],
   evolution: [],
   journal: ["backend", "wire"],
   memory: ["backend", "wire"],

@@ -8,6 +8,7 @@ export default defineConfig({
     adapter: "src/adapter.ts",
     client: "src/client/index.ts",
     protocol: "src/wire/index.ts",
+    evolution: "src/evolution/index.ts",
     conformance: "src/conformance/index.ts"
   },
   format: ["esm", "cjs"],

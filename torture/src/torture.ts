@@ -102,13 +102,39 @@ const comeToRest = async (stage: Stage, { patience, say }: TortureOptions): Prom
   say(`not at rest after ${patience} s: ${states.join(", ")}`)
 }
 
+/** Has everything tried again that failed, but for what always does, until nothing of it is left or patience is at its end. */
+const retryAll = async (stage: Stage, { patience, say }: TortureOptions): Promise<void> => {
+  const end = performance.now() + patience * 1_000
+  while (true) {
+    const kept = await insist(stage, (server) => server.call("failures"))
+    const left = kept.filter(({ event }) => !failingEvents.has(event))
+    if (left.length === 0) return
+    if (performance.now() > end) return say(`${left.length} failures are left`)
+    for (const { id, sequence, storeId } of left) {
+      stage.recorder.record({ kind: "retried", store: storeId, id })
+      await insist(stage, (server) => server.call("retry", { storeId, sequence }))
+    }
+    await pause(1_000)
+  }
+}
+
 const outcomeOf = async (stage: Stage): Promise<Outcome> => {
   const projections = new Map<string, ReadonlyArray<string>>()
   for (const store of stage.crowd.stores) {
     const projection = await insist(stage, (server) => server.call("projection", store))
     if (projection !== undefined) projections.set(store, projection)
   }
-  return { feeds: await readFeeds(stage), devices: await stage.crowd.finals(), projections }
+  const kept = await insist(stage, (server) => server.call("failures"))
+  const failures = new Map(
+    stage.crowd.stores.map((store) => [store, kept.filter(({ storeId }) => storeId === store).map(({ id }) => id)])
+  )
+  return { failures, feeds: await readFeeds(stage), devices: await stage.crowd.finals(), projections }
+}
+
+const happeningOf = ({ conflicts, failure, flunked, id, reset, run, store }: HandlerLine, at: number): Recorded => {
+  if (reset) return { kind: "reset", store, run, at }
+  if (failure !== undefined) return { kind: "failed", store, run, id, ...failure, at }
+  return flunked ? { kind: "flunked", store, run, id, at } : { kind: "handled", store, run, id, conflicts, at }
 }
 
 /**
@@ -119,11 +145,7 @@ const readHandlerLog = (file: string, since: number): ReadonlyArray<Recorded> =>
     .split("\n")
     .filter((line) => line.endsWith("}"))
     .map((line) => JSON.parse(line) as HandlerLine)
-    .map(({ conflicts, failure, id, run, store, time }) =>
-      failure === undefined
-        ? { kind: "handled", store, run, id, conflicts, at: time - since }
-        : { kind: "failed", store, run, id, ...failure, at: time - since }
-    )
+    .map((line) => happeningOf(line, line.time - since))
 
 /** One history of both. Lines of the log keep their order among themselves, whatever their times say. */
 const merge = (history: ReadonlyArray<Recorded>, handled: ReadonlyArray<Recorded>): ReadonlyArray<Recorded> => {
@@ -171,6 +193,10 @@ export const torture = async (options: TortureOptions): Promise<Tortured> => {
     ])
     say("the faults are over")
     await comeToRest(stage, options)
+    // A node that rests doesn't know yet that a store is to be rebuilt that another one was asked for.
+    await pause(4_000)
+    await comeToRest(stage, options)
+    await retryAll(stage, options)
     clearInterval(measuring)
     const outcome = await outcomeOf(stage)
     await crowd.close()

@@ -65,14 +65,23 @@ interface Case {
   readonly devices?: ReadonlyArray<FinalDevice>
   readonly projection?: ReadonlyArray<string>
   readonly compacted?: ReadonlyArray<string>
+  readonly failures?: ReadonlyArray<string>
 }
 
-const evidence = ({ compacted = [], devices = [deviceA], feed = goodFeed, history = goodHistory, projection }: Case) =>
+const evidence = ({
+  compacted = [],
+  devices = [deviceA],
+  failures = [],
+  feed = goodFeed,
+  history = goodHistory,
+  projection
+}: Case) =>
   ({
     history: history.map((happening, index): Recorded => ({ ...happening, at: index * 10 })),
     outcome: {
       feeds: new Map([["s", feed]]),
       devices,
+      failures: new Map([["s", failures]]),
       projections: new Map(projection === undefined ? [] : [["s", projection]])
     },
     rules: {
@@ -96,6 +105,8 @@ const instead = (fits: (happening: Happening) => boolean, ...others: ReadonlyArr
 }
 
 const isHandled = (id: string) => (happening: Happening) => happening.kind === "handled" && happening.id === id
+const flunked = (id: string) => ({ kind: "flunked" as const, store: "s", run: "n", id })
+const discarded = (id: string) => ({ kind: "discarded" as const, store: "s", id })
 const handled = (id: string, conflicts: ReadonlyArray<string> = [], run = "n"): Happening => ({
   kind: "handled",
   store: "s",
@@ -335,7 +346,8 @@ describe("handlers", () => {
     const failed = { kind: "failed" as const, store: "s", run: "n", id: "3", reason: "Failed", why: "no database" }
     expect(rulesBroken({ history: [...goodHistory, failed] })).toEqual(["handlers"])
     const late = { ...failed, reason: "TimedOut" }
-    expect(rulesBroken({ history: [...goodHistory, late], projection: ["1", "2"] })).toEqual([])
+    expect(rulesBroken({ history: [...goodHistory, late, discarded("3")], projection: ["1", "2"] })).toEqual([])
+    expect(rulesBroken({ history: [...goodHistory, late], projection: ["1", "2"] })).toEqual(["projections"])
     expect(rulesBroken({ history: [...goodHistory, { ...late, id: "2" }], projection: ["1", "2"] })).toEqual([
       "projections"
     ])
@@ -347,6 +359,46 @@ describe("handlers", () => {
     ]
     const devices = [{ ...deviceA, mustConverge: false }]
     expect(rulesBroken({ history, feed: [...goodFeed, stored(5, "5", { entry: failing })], devices })).toEqual([])
+  })
+
+  it("accepts an entry that fails, and is handled behind others", () => {
+    const history = [...instead(isHandled("2"), flunked("2")), handled("2")]
+    expect(rulesBroken({ history })).toEqual([])
+    expect(rulesBroken({ history, projection: ["1", "3", "2"] })).toEqual([])
+  })
+
+  it("accepts handlers that see a store again behind a reset, and rejects an entry that they don't see", () => {
+    const reset = { kind: "reset" as const, store: "s", run: "n" }
+    const again = [handled("1"), handled("2"), handled("3")]
+    expect(rulesBroken({ history: [...goodHistory, reset, ...again] })).toEqual([])
+    expect(rulesBroken({ history: [...goodHistory, reset, ...again.slice(0, 2)] })).toEqual(["handlers"])
+    expect(rulesBroken({ history: [...goodHistory, reset, ...again, handled("2")] })).toEqual(["handlers"])
+  })
+
+  it("rejects an entry that fails, and isn't heard of again", () => {
+    const history = instead(isHandled("2"), flunked("2"))
+    expect(rulesBroken({ history })).toEqual(["handlers"])
+    expect(rulesBroken({ history: [...history, discarded("2")] })).toEqual([])
+    expect(rulesBroken({ history, failures: ["2"] })).toEqual(["failures"])
+    for (const projection of [
+      ["1", "3"],
+      ["1", "3", "2", "2"]
+    ]) {
+      expect(rulesBroken({ history: [...goodHistory, flunked("2")], projection })).toEqual(["projections"])
+    }
+  })
+
+  it("rejects an entry that always fails, and isn't kept", () => {
+    const failing = entry("5", { event: "Failed" })
+    const given = evidence({
+      history: [...goodHistory, { kind: "made", device: "a", entry: failing }, handled("5"), flunked("5")],
+      feed: [...goodFeed, stored(5, "5", { entry: failing })],
+      devices: [{ ...deviceA, mustConverge: false }]
+    })
+    const rules = { ...given.rules, handledEvents: new Set(["Added", "Failed"]) }
+    expect(judge({ ...given, rules }).map(({ rule }) => rule)).toEqual(["failures"])
+    const kept = { ...given.outcome, failures: new Map([["s", ["5"]]]) }
+    expect(judge({ ...given, rules, outcome: kept })).toEqual([])
   })
 
   it("accepts handlers that run again where their projection tells that they were rolled back", () => {

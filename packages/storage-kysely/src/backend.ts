@@ -33,6 +33,7 @@ import { cursors } from "./progress/cursors.ts"
 import { makeFailures } from "./progress/failures.ts"
 import { type ExtendLease, makeLease } from "./progress/lease.ts"
 import { makeRaiseCutoffs } from "./progress/raiseCutoffs.ts"
+import { wantRewound } from "./progress/rewind.ts"
 import { makeRegistry } from "./registry/registry.ts"
 import { prefixOf, type TableOptions, tablesOf } from "./schema/tables.ts"
 import { guardOuterDatabase } from "./transactions/guardOuterDatabase.ts"
@@ -72,14 +73,7 @@ const makePorts = <DB>(
       options.transactionalHandlers
         ? {
             ...lease,
-            transaction: leaseTransaction({
-              database,
-              db: options.db,
-              storeId,
-              token,
-              leaseMillis,
-              cursor: lease.cursor
-            })
+            ...leaseTransaction({ database, db: options.db, storeId, token, leaseMillis, cursor: lease.cursor })
           }
         : lease
     return Context.make(FeedStore, {
@@ -107,6 +101,7 @@ const makePorts = <DB>(
         lease: makeLease(database, leaseMillis, extend),
         cursors: (storeIds) => cursors(database, storeIds),
         behind: (after, limit) => behind(database, after, limit),
+        rewind: (storeId, to) => wantRewound(database, storeId, to),
         raiseCutoffs: makeRaiseCutoffs(database),
         failures: makeFailures(database)
       }),

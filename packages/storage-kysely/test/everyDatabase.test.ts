@@ -47,7 +47,7 @@ const record = (storeId: StoreId, count: number, message = "no room") =>
         event: "Noted",
         primaryKey: "key",
         author: null,
-        reason: "Failed",
+        reason: "HandlerFailed",
         message
       }))
     )
@@ -168,6 +168,42 @@ for (const { away, name, open, singleConnection } of databases) {
       const ofStore = { storeId: mapping.storeId, limit: 2 }
       expect(await run(EventLogServerStoreRegistry.use((registry) => registry.list(ofStore)))).toEqual(found)
       expect(await run(record(mapping.storeId, 1))).toBe(1)
+    })
+
+    it("remembers what was rewound in tables of an earlier release, whose nodes leave it alone", async () => {
+      const database = await setUp()
+      const { db, options, run } = database
+      const migrator = new Migrator({ db, ...migrations(options) })
+      for (const target of [NO_MIGRATIONS, "0004_retries"]) {
+        const { error } = await migrator.migrateTo(target)
+        expect(error).toBeUndefined()
+      }
+      const stores = table(database, "stores")
+      await sql`insert into ${stores} (store_id, head, processed) values (${storeId}, 9, 9)`.execute(db)
+      await ensureSchema(db, options)
+      await run(StoreProgress.use((progress) => progress.rewind(storeId, 4)))
+      // As such a node moves a cursor.
+      await sql`update ${stores} set head = 10, processed = 10 where store_id = ${storeId}`.execute(db)
+      const progress = await run(
+        StoreProgress.use(({ lease }) => Effect.scoped(Effect.map(lease(storeId), Option.getOrThrow)))
+      )
+      expect(progress).toMatchObject({ cursor: 10, replayTo: 0, rewindTo: 4 })
+    })
+
+    it("lets nodes of the release before retries keep and settle failures beside newer ones", async () => {
+      const database = await setUp()
+      const list = StoreProgress.use(({ failures }) => failures.list({ storeId, limit: 9 }))
+      await database.run(record(storeId, 2))
+      await database.run(StoreProgress.use(({ failures }) => failures.retry(storeId, [1, 2])))
+      // What such a node does: it knows nothing of what is due.
+      const [failures, stores] = [table(database, "failures"), table(database, "stores")]
+      const ofStore = sql`store = (select id from ${stores} where store_id = ${storeId})`
+      await sql`delete from ${failures} where ${ofStore} and sequence = 1`.execute(database.db)
+      const due = StoreProgress.use((progress) => progress.failures.list({ storeId, isDue: true, limit: 9 }))
+      expect((await database.run(due)).map(({ sequence }) => sequence)).toEqual([2])
+      expect((await database.run(list)).map(({ sequence }) => sequence)).toEqual([2])
+      await database.run(record(storeId, 1))
+      expect((await database.run(due)).map(({ sequence }) => sequence)).toEqual([2])
     })
 
     it("keeps failures of any number and length, and nothing of them in an erased store", async () => {

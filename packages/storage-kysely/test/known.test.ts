@@ -150,7 +150,7 @@ for (const { away, name } of databases.filter(({ name }) => open[name] !== undef
           const there = (yield* write).get(storeId)!
           const lease = Option.getOrThrow(yield* progress.lease(storeId))
           const process = (entry: KnownEntry) =>
-            lease.transaction!((contain) =>
+            lease.transaction!(({ contain }) =>
               Effect.gen(function* () {
                 const transaction = yield* currentTransaction<unknown>()
                 yield* Effect.promise(() => sql`insert into handled values (${entry.sequence})`.execute(transaction))

@@ -66,11 +66,20 @@ const useFeeds = Effect.gen(function* () {
   }
 })
 
+const failed = { event: "Noted", primaryKey: "key", author: null, reason: "HandlerFailed", message: "no room" } as const
+
 const useProgress = Effect.gen(function* () {
   const progress = yield* StoreProgress
   const lease = Option.getOrThrow(yield* progress.lease(storeId))
   const [first, second] = [yield* knownAt(1), yield* knownAt(2)]
-  yield* lease.transaction!((contain) => Effect.as(contain(Effect.void), first))
+  yield* lease.transaction!(({ contain, failures }) =>
+    contain(Effect.void).pipe(
+      Effect.andThen(failures.record([{ sequence: 1, entryId: first.id, ...failed }])),
+      Effect.andThen(failures.settle([1])),
+      Effect.as(first)
+    )
+  )
+  yield* lease.transaction!(() => Effect.succeed(undefined))
   yield* lease.advance(second)
   yield* Effect.flip(lease.advance({ ...second, id: first.id }))
   yield* progress.lease(storeId)
@@ -79,9 +88,10 @@ const useProgress = Effect.gen(function* () {
   yield* progress.cursors(storeIds)
   yield* progress.behind(undefined, 10)
   const { failures } = progress
-  const failed = { event: "Noted", primaryKey: "key", author: null, reason: "Failed", message: "no room" } as const
   yield* failures.record(storeId, [{ sequence: 2, entryId: second.id, ...failed }])
+  yield* failures.retry(storeId, [2])
   yield* failures.list({ limit: 10 })
+  yield* failures.list({ isDue: true, limit: 10 })
   yield* failures.list({ storeId, after: { storeId, sequence: 1 }, limit: 10 })
   yield* failures.settle(storeId, [2])
 }).pipe(Effect.scoped)

@@ -4,8 +4,10 @@ import {
   createEventLogServer,
   InsideTransactionError
 } from "@eventlog-server/core"
-import { AddedTodos, addedSchema, silent } from "@eventlog-server/testkit/schema"
-import { Deferred, Effect } from "effect"
+import { FeedStore, StoreProgress } from "@eventlog-server/core/backend"
+import { StoreId } from "@eventlog-server/core/effect"
+import { AddedTodos, addedSchema, makeRecord, silent } from "@eventlog-server/testkit/schema"
+import { Deferred, Effect, Option } from "effect"
 import { EventLog } from "effect/eventlog"
 import { type Kysely, sql, type Transaction } from "kysely"
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest"
@@ -96,7 +98,109 @@ for (const { away, conflict, name, open, singleConnection } of databases) {
         await write("one", "bad", "two")
         await processed(3)
         expect(await textsIn(database.db)).toEqual(["one", "two"])
-        expect(onHandlerFailure.mock.calls).toMatchObject([[{ reason: "Failed", sequence: 2 }]])
+        expect(onHandlerFailure.mock.calls).toMatchObject([[{ reason: "HandlerFailed", sequence: 2 }]])
+      })
+
+      it("settle a failure together with what its handler wrote when it is tried again", async () => {
+        const database = await setUp()
+        let isDown = true
+        const { processed, server, write } = startServer(database, {
+          TodoAdded: async ({ payload, transaction }) => {
+            await insert(transaction, payload.text)
+            if (isDown && payload.text !== "fine") throw Object.assign(new Error("down"), { retryable: false })
+          }
+        })
+        await write("one", "fine", "two")
+        await processed(3)
+        expect(await server.failures()).toMatchObject([
+          { sequence: 1, reason: "HandlerFailed", message: "down" },
+          { sequence: 3 }
+        ])
+        expect(await server.retryFailures()).toBe(2)
+        await vi.waitFor(async () =>
+          expect((await server.failures()).map(({ attempts, isDue }) => [attempts, isDue])).toEqual([
+            [2, false],
+            [2, false]
+          ])
+        )
+        expect(await textsIn(database.db)).toEqual(["fine"])
+        isDown = false
+        await server.retryFailures()
+        await vi.waitFor(async () => expect(await server.failures()).toEqual([]))
+        expect(await textsIn(database.db)).toEqual(["fine", "one", "two"])
+      })
+
+      it("see a feed again behind a reset, which is committed with the cursor, or neither", async () => {
+        const database = await setUp()
+        const resets: Array<number> = []
+        let isBroken = true
+        const seen: Array<string> = []
+        const { processed, server, write } = startServer(
+          database,
+          {
+            TodoAdded: async ({ isReplay, payload, transaction }) => {
+              seen.push(isReplay ? `${payload.text} again` : payload.text)
+              await insert(transaction, payload.text)
+            }
+          },
+          {
+            sweepInterval: 200,
+            onReset: async ({ from, storeId, transaction }) => {
+              expect(storeId).toBe("notes")
+              resets.push(from)
+              await transaction.deleteFrom("notes").execute()
+              if (isBroken) throw new Error("the disk is full")
+            }
+          }
+        )
+        await write("one", "two", "three")
+        await processed(3)
+        expect(await server.reprocess({ storeId: "notes" })).toBe(1)
+        await vi.waitFor(() => expect(resets.length).toBeGreaterThan(1), { timeout: 10_000 })
+        expect(await textsIn(database.db)).toEqual(["one", "two", "three"])
+        isBroken = false
+        await write("four")
+        await vi.waitFor(async () => expect(await textsIn(database.db)).toEqual(["one", "two", "three", "four"]), {
+          timeout: 10_000
+        })
+        await vi.waitFor(() => expect(seen).toContain("three again"), { timeout: 10_000 })
+        expect(seen).toEqual(["one", "two", "three", "one again", "two again", "three again", "four"])
+        expect(new Set(resets)).toEqual(new Set([1]))
+        expect(await server.failures()).toEqual([])
+      })
+
+      it("keep and settle failures with the transaction, or not at all", async () => {
+        const { db, options } = await setUp()
+        const { layer } = kyselyBackend({ db, ...options, transactionalHandlers: true })
+        const storeId = StoreId.make("notes")
+        const { entry } = makeRecord()
+        const failure = {
+          ...{ sequence: 1, entryId: entry.id, event: entry.event, primaryKey: "", author: null },
+          ...{ reason: "HandlerFailed" as const, message: "no" }
+        }
+        await Effect.gen(function* () {
+          const [feeds, progress] = [yield* FeedStore, yield* StoreProgress]
+          yield* feeds.append(storeId, [{ entry, author: null, transportOnly: false }])
+          const { transaction } = Option.getOrThrow(yield* progress.lease(storeId))
+          const kept = Effect.map(progress.failures.list({ storeId, limit: 9 }), (found) => found.length)
+          yield* Effect.flip(
+            transaction!(({ failures }) => Effect.andThen(failures.record([failure]), Effect.fail("lost")))
+          )
+          expect(yield* kept).toBe(0)
+          yield* transaction!(({ failures }) =>
+            Effect.map(failures.record([failure]), (count) => {
+              expect(count).toBe(1)
+              return { sequence: 1, id: entry.id }
+            })
+          )
+          expect(yield* kept).toBe(1)
+          expect(yield* progress.cursors([storeId])).toEqual([1])
+          yield* Effect.flip(transaction!(({ failures }) => Effect.andThen(failures.settle([1]), Effect.fail("lost"))))
+          expect(yield* kept).toBe(1)
+          yield* transaction!(({ failures }) => Effect.as(failures.settle([1]), undefined))
+          expect(yield* kept).toBe(0)
+          expect(yield* progress.cursors([storeId])).toEqual([1])
+        }).pipe(Effect.scoped, Effect.provide(layer), Effect.runPromise)
       })
 
       it("go on behind a statement that failed, whether the handler took notice or not", async () => {

@@ -34,9 +34,11 @@ const makeNode = Effect.fnUntraced(function* (
   const calls = new ScriptCalls(redis)
   const behind = new StampedList(redis, calls, { keys: keys.behind, forGood: keys.stores })
   const failing = new StampedList(redis, calls, { keys: keys.failing })
+  const retrying = new StampedList(redis, calls, { keys: keys.retrying })
   const wakeups = yield* makeWakeups(redis, keys, () => {
     behind.forget()
     failing.forget()
+    retrying.forget()
   })
   return {
     redis,
@@ -45,6 +47,7 @@ const makeNode = Effect.fnUntraced(function* (
     identity: new Identity(redis, keys),
     behind,
     failing,
+    retrying,
     wakeups,
     scope: yield* Effect.scope
   }

@@ -12,7 +12,9 @@ export interface StoreKeys {
   readonly events: string
   /** A sorted set: what handlers failed on, by sequence. */
   readonly failures: string
-  /** A hash: the head, the greatest id, the history that was appended to last, the cursor, the lease, compaction groups, and the tombstone. */
+  /** A sorted set: the sequences of failures that are to be tried again. */
+  readonly retries: string
+  /** A hash: the head, the greatest id, the history that was appended to last, the cursor and how it is or was rewound, the lease, compaction groups, and the tombstone. */
   readonly state: string
 }
 
@@ -34,6 +36,8 @@ export interface Keys {
   readonly behind: StampedKeys
   /** Stores that may have failures. */
   readonly failing: StampedKeys
+  /** Stores that may have failures to be tried again. */
+  readonly retrying: StampedKeys
   /** A sorted set: every public key that was ever mapped. */
   readonly publicKeys: string
   /** A sorted set: every public key that was ever to be mapped to a store. */
@@ -63,6 +67,7 @@ export const makeKeys = (prefix: string): Keys => {
     stores,
     behind: { names: `${stores}:behind`, stamps: `${stores}:behind:stamps` },
     failing: { names: `${stores}:failing`, stamps: `${stores}:failing:stamps` },
+    retrying: { names: `${stores}:retrying`, stamps: `${stores}:retrying:stamps` },
     publicKeys: `${prefix}{keys}`,
     publicKeysOf: (storeId) => `${prefix}{keys:${tagged(storeId)}}`,
     store: (storeId) => {
@@ -73,6 +78,7 @@ export const makeKeys = (prefix: string): Keys => {
         buckets: `${base}:buckets`,
         events: `${base}:events`,
         failures: `${base}:failures`,
+        retries: `${base}:retries`,
         state: `${base}:state`
       }
     },

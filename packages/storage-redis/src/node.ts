@@ -17,6 +17,8 @@ export interface RedisNode {
   readonly behind: StampedList
   /** Stores that may have failures. */
   readonly failing: StampedList
+  /** Stores that may have failures to be tried again. */
+  readonly retrying: StampedList
   readonly wakeups: Wakeups
   /** The life of the node. */
   readonly scope: Scope.Scope

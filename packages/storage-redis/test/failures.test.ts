@@ -8,7 +8,7 @@ import { type ImpatientNode, keys, openImpatient } from "./impatient.ts"
 
 const failureAt = (sequence: number): Failure => ({
   ...{ sequence, entryId: new Uint8Array(16).fill(sequence), event: "Set", primaryKey: "a", author: null },
-  ...{ reason: "Failed", message: "no" }
+  ...{ reason: "HandlerFailed", message: "no" }
 })
 
 describeUnless(redisMissing())("failures on Redis", () => {

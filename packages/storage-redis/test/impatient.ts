@@ -24,6 +24,7 @@ export const openImpatient = Effect.fnUntraced(function* (redis: Redis, stay: nu
   const calls = new ScriptCalls(redis)
   const behind = new StampedList(redis, calls, { keys: keys.behind, forGood: keys.stores, stay })
   const failing = new StampedList(redis, calls, { keys: keys.failing, stay })
+  const retrying = new StampedList(redis, calls, { keys: keys.retrying, stay })
   const wakeups = yield* makeWakeups(redis, keys, () => {})
   const node = {
     redis,
@@ -32,6 +33,7 @@ export const openImpatient = Effect.fnUntraced(function* (redis: Redis, stay: nu
     identity: new Identity(redis, keys),
     behind,
     failing,
+    retrying,
     wakeups,
     scope: yield* Effect.scope
   }

@@ -11,7 +11,7 @@ import { wholePage } from "./records.ts"
 
 const failureOf = ({ author, entry: { event, id, primaryKey } }: FeedRecord): Failure => ({
   ...{ sequence: 7, entryId: id, event, primaryKey, author },
-  ...{ reason: "Failed", message: "It is \u{1f4a5} \ud800" }
+  ...{ reason: "HandlerFailed", message: "It is \u{1f4a5} \ud800" }
 })
 
 describeUnless(redisMissing())("a client of the app's", () => {

@@ -1,6 +1,7 @@
 import type { Crowd } from "../devices/crowd.ts"
 import type { Fleet } from "../fleet.ts"
 import type { Recorder } from "../recorder.ts"
+import { failingEvents } from "../schema.ts"
 import type { Storage } from "../storages/storage.ts"
 import type { FaultKind, Planned } from "./schedule.ts"
 
@@ -104,6 +105,52 @@ const serverFaults: ReadonlyArray<Fault> = [
   }
 ]
 
+/** What operators do about entries that failed. */
+const operatorFaults: ReadonlyArray<Fault> = [
+  {
+    name: "retry",
+    weight: 4,
+    run: async ({ fleet }, { whom }) => {
+      const server = fleet.server(indexOf(whom))
+      if (server === undefined) return false
+      return server.call("retry").then(
+        () => true,
+        () => false
+      )
+    }
+  },
+  {
+    name: "rebuild",
+    weight: 1,
+    run: async ({ crowd, fleet }, { force, whom }) => {
+      const store = crowd.stores[Math.floor(force * crowd.stores.length)]
+      const server = fleet.server(indexOf(whom))
+      if (server === undefined || store === undefined) return false
+      return server.call("reprocess", store).then(
+        () => true,
+        () => false
+      )
+    }
+  },
+  {
+    name: "discard",
+    weight: 2,
+    run: async ({ fleet, recorder }, { whom }) => {
+      const server = fleet.server(indexOf(whom))
+      const kept = await server?.call("failures").catch(() => undefined)
+      const failure = kept?.find(({ event }) => failingEvents.has(event))
+      if (server === undefined || failure === undefined) return false
+      const { id, sequence, storeId } = failure
+      // It may be done though nobody says so.
+      recorder.record({ kind: "discarded", store: storeId, id })
+      return server.call("discard", { storeId, sequence }).then(
+        () => true,
+        () => false
+      )
+    }
+  }
+]
+
 /** What is done to the storage, one at a time. */
 const storageFaults = ({ storage }: Stage): ReadonlyArray<Fault> => {
   let isBusy = false
@@ -124,7 +171,7 @@ const storageFaults = ({ storage }: Stage): ReadonlyArray<Fault> => {
 
 /** The faults that a stage can bear. */
 export const faultsFor = (stage: Stage): ReadonlyArray<Fault> =>
-  [...networkFaults, ...deviceFaults, ...serverFaults, ...storageFaults(stage)].filter(
+  [...networkFaults, ...deviceFaults, ...serverFaults, ...operatorFaults, ...storageFaults(stage)].filter(
     ({ needsDurable, needsRoom }) =>
       (needsDurable !== true || stage.storage.isDurable) && (needsRoom !== true || stage.storage.canBeFull === true)
   )

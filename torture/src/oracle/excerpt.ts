@@ -19,8 +19,12 @@ const idsOf = (happening: Recorded): ReadonlyArray<string> => {
     case "authored":
       return [happening.digest]
     case "handled":
+    case "flunked":
+    case "retried":
+    case "discarded":
     case "failed":
       return [happening.id]
+    case "reset":
     case "measured":
     case "died":
       return [happening.run]

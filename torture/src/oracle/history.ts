@@ -63,7 +63,15 @@ export type Happening =
       readonly id: string
       readonly conflicts: ReadonlyArray<string>
     }
-  /** A server took a handler for failed: the entry counts as processed. */
+  /** A handler is about to fail: it says so itself, before anybody else knows. */
+  | { readonly kind: "flunked"; readonly store: string; readonly run: string; readonly id: string }
+  /** Somebody asks for an entry that failed to be tried again. */
+  | { readonly kind: "retried"; readonly store: string; readonly id: string }
+  /** Somebody asks for an entry that failed to be forgotten. */
+  | { readonly kind: "discarded"; readonly store: string; readonly id: string }
+  /** A server has handlers see a store again: what it had made of the entries is gone. */
+  | { readonly kind: "reset"; readonly store: string; readonly run: string }
+  /** A server took a handler for failed for good: the entry counts as processed. */
   | {
       readonly kind: "failed"
       readonly store: string
@@ -112,6 +120,8 @@ export interface Outcome {
   /** The entries of each store, in the order in which they were read. */
   readonly feeds: ReadonlyMap<string, ReadonlyArray<StoredEntry>>
   readonly devices: ReadonlyArray<FinalDevice>
+  /** Ids of the entries of each store that are kept as failures. */
+  readonly failures: ReadonlyMap<string, ReadonlyArray<string>>
   /** Ids of the entries that a transactional projection of each store holds, in order; absent where there is none. */
   readonly projections: ReadonlyMap<string, ReadonlyArray<string>>
 }

@@ -1,6 +1,6 @@
 import { checkConvergence, checkJournals, checkSubscriptions } from "./checkDeliveries.ts"
 import { checkOrigins, checkSequences, checkServerWrites } from "./checkFeeds.ts"
-import { checkFailures, checkHandlers, checkProjections } from "./checkHandlers.ts"
+import { checkFailures, checkHandlers, checkKept, checkProjections } from "./checkHandlers.ts"
 import { checkLives, checkMemory } from "./checkServers.ts"
 import { checkAcks, checkInnocence, checkRefusals, checkWholeRequests } from "./checkWrites.ts"
 import type { Check, Evidence, Violation } from "./history.ts"
@@ -19,6 +19,7 @@ const checks: ReadonlyArray<Check> = [
   checkJournals,
   checkHandlers,
   checkFailures,
+  checkKept,
   checkProjections,
   checkConvergence,
   checkMemory

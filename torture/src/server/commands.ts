@@ -16,6 +16,18 @@ export interface Settings {
   readonly handlerLog: string
 }
 
+/** The place of an entry. */
+export interface Place {
+  readonly storeId: string
+  readonly sequence: number
+}
+
+/** An entry that is kept as a failure. */
+export interface KeptEntry extends Place {
+  readonly id: string
+  readonly event: string
+}
+
 /** What a server program can be told, and what it answers. */
 export interface Commands {
   readonly assign: (options: { readonly publicKey: string; readonly storeId: string }) => Promise<void>
@@ -29,6 +41,13 @@ export interface Commands {
   readonly read: (storeId: string) => Promise<ReadonlyArray<StoredEntry>>
   readonly processed: (options: { readonly storeId: string; readonly sequence: number }) => Promise<void>
   readonly projection: (storeId: string) => Promise<ReadonlyArray<string> | undefined>
+  /** What is kept of entries that failed. */
+  readonly failures: () => Promise<ReadonlyArray<KeptEntry>>
+  /** Has one of them tried again, or all whose handlers failed. */
+  readonly retry: (place?: Place) => Promise<void>
+  readonly discard: (place: Place) => Promise<void>
+  /** Has handlers see a store again. */
+  readonly reprocess: (storeId: string) => Promise<void>
   readonly disconnect: (publicKey: string) => Promise<number>
   /** Bytes that the process has. */
   readonly memory: () => Promise<number>
@@ -65,6 +84,10 @@ export interface HandlerLine {
   readonly run: string
   readonly id: string
   readonly conflicts: ReadonlyArray<string>
+  /** Whether the handler is about to fail, and has nothing else to say. */
+  readonly flunked?: true | undefined
+  /** Whether the line is about a reset of the store, and not about an entry. */
+  readonly reset?: true | undefined
   /** Why the server took the handler for failed, where the line is about that. */
   readonly failure?: { readonly reason: string; readonly why: string } | undefined
 }

@@ -7,24 +7,31 @@ import {
   refuse
 } from "@eventlog-server/core"
 import { silent } from "@eventlog-server/testkit/schema"
-import { Notes, serverSchema } from "../schema.ts"
+import { Notes, Secrets, serverSchema } from "../schema.ts"
 import { idOf } from "../seen.ts"
-import type { makeHandlerLog } from "./handlerLog.ts"
+import type { HandlerLog } from "./handlerLog.ts"
 import type { OpenStorage } from "./storages/openStorage.ts"
 
 /** Handlers that write down that they ran, and project what they ran for where they share a transaction. */
-const makeHandlers = ({ projection }: OpenStorage, log: ReturnType<typeof makeHandlerLog>) => {
+const makeHandlers = ({ projection }: OpenStorage, log: HandlerLog) => {
+  const fail = (input: HandlerInput<unknown, unknown>, why: string): never => {
+    log.handler(input, { flunked: true })
+    throw new Error(why)
+  }
   const handle = async (input: HandlerInput<unknown, unknown>): Promise<void> => {
-    log(input)
+    log.handler(input)
     await projection?.add(input.transaction, input.storeId, idOf(input.entry.id))
   }
+  /** Most that fail succeed when they are tried again at once; one in 400 has to be asked for. */
+  const handleAtLast = async (input: HandlerInput<unknown, unknown>): Promise<void> =>
+    Math.random() < 0.05 ? fail(input, "this handler fails at random") : handle(input)
   return {
-    Added: handle,
-    Changed: handle,
-    Noted: handle,
+    Added: handleAtLast,
+    Changed: handleAtLast,
+    Noted: handleAtLast,
     Failed: async (input: HandlerInput<unknown, unknown>) => {
       await handle(input)
-      throw new Error("this handler always fails")
+      fail(input, "this handler always fails")
     },
     Hung: async (input: HandlerInput<unknown, unknown>) => {
       await handle(input)
@@ -34,7 +41,7 @@ const makeHandlers = ({ projection }: OpenStorage, log: ReturnType<typeof makeHa
 }
 
 /** A server that is quick to look after everything, and writes down which handlers it ran. */
-export const createServer = (storage: OpenStorage, log: ReturnType<typeof makeHandlerLog>) =>
+export const createServer = (storage: OpenStorage, log: HandlerLog) =>
   createEventLogServer({
     schema: serverSchema,
     handlers: makeHandlers(storage, log),
@@ -54,7 +61,15 @@ export const createServer = (storage: OpenStorage, log: ReturnType<typeof makeHa
     handlerTimeout: "2 seconds",
     sweepInterval: "3 seconds",
     drainTimeout: "2 seconds",
+    retry: { attempts: 2, backoff: { min: 20, max: 40 }, events: { Failed: { attempts: 1 } } },
+    maxFailures: 1_000_000,
+    ignoredEvents: Object.keys(Secrets.events),
+    linger: "1 second",
+    onReset: async ({ storeId, transaction }) => {
+      log.reset(storeId)
+      await storage.projection?.clear(transaction, storeId)
+    },
     onHandlerFailure: ({ cause, entry, reason, storeId }) =>
-      log({ storeId, entry, conflicts: [] }, { reason, why: String(cause) }),
+      log.handler({ storeId, entry, conflicts: [] }, { failure: { reason, why: String(cause) } }),
     logger: silent
   })

@@ -1,4 +1,4 @@
-import { storedEntry } from "../seen.ts"
+import { idOf, storedEntry } from "../seen.ts"
 import { shiftClock } from "./clock.ts"
 import type { Answer, Arguments, Call, Commands, Reply, Settings } from "./commands.ts"
 import { createServer } from "./createServer.ts"
@@ -25,6 +25,16 @@ const readAll = async (storeId: string): Promise<Answer<"read">> => {
   return entries
 }
 
+const readFailures = async (): Promise<Answer<"failures">> => {
+  const found: Array<Awaited<ReturnType<typeof server.failures>>[number]> = []
+  while (true) {
+    const page = await server.failures({ after: found.at(-1), limit: 500 })
+    found.push(...page)
+    if (page.length < 500) break
+  }
+  return found.map(({ entryId, event, sequence, storeId }) => ({ id: idOf(entryId), event, sequence, storeId }))
+}
+
 const commands: Commands = {
   assign: (options) => server.assign(options),
   remove: (publicKey) => server.remove(publicKey),
@@ -35,6 +45,14 @@ const commands: Commands = {
   read: readAll,
   processed: (options) => server.processed(options),
   projection: async (storeId) => storage.projection?.read(storeId),
+  failures: readFailures,
+  retry: async (place) => {
+    await (place === undefined ? server.retryFailures({ reason: "HandlerFailed" }) : server.retryFailure(place))
+  },
+  reprocess: async (storeId) => {
+    await server.reprocess({ storeId })
+  },
+  discard: (place) => server.discardFailure(place),
   disconnect: (publicKey) => server.disconnect({ publicKey }),
   memory: async () => process.memoryUsage.rss(),
   shiftClock: async (millis) => shiftClock(millis),

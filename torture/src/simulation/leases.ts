@@ -47,6 +47,9 @@ export class Leases {
   private leaseOf(storeId: StoreId, holder: Holder): Lease {
     return {
       cursor: this.cursor(storeId),
+      replayTo: 0,
+      rewindTo: undefined,
+      rewind: () => Effect.void,
       // The feeds of a simulation lose nothing, so the entry is where it was.
       advance: ({ sequence }) =>
         Effect.suspend(() => {

@@ -3,7 +3,7 @@ import { EventLogServerUnencrypted, layer, layerAuthAllowAll } from "@eventlog-s
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { EventLog } from "effect/eventlog"
 import type { Recorder } from "../recorder.ts"
-import { Facts, Notes, serverSchema } from "../schema.ts"
+import { Facts, Notes, Secrets, serverSchema } from "../schema.ts"
 import { idOf } from "../seen.ts"
 import type { Leases } from "./leases.ts"
 import type { NodeState } from "./nodeState.ts"
@@ -32,6 +32,8 @@ const options: ServerOptions = {
   pingInterval: "4 seconds",
   pingTimeout: "2 seconds",
   handlerTimeout: "1 second",
+  retry: { attempts: 1 },
+  ignoredEvents: Object.keys(Secrets.events),
   drainTimeout: "3 seconds"
 }
 
@@ -55,8 +57,10 @@ const makeHandlers = (state: NodeState, recorder: Recorder) => {
         conflicts: conflicts.map((conflict) => idOf(conflict.entry.id))
       })
       yield* state.delay
+      if (entry.event !== "Failed" && entry.event !== "Hung") return
+      recorder.record({ kind: "flunked", store: storeId, run: state.run, id: idOf(entry.id) })
       if (entry.event === "Failed") return yield* Effect.die(new Error("the handler fails"))
-      if (entry.event === "Hung") return yield* Effect.never
+      return yield* Effect.never
     })
   const facts = EventLog.group(Facts, (group) =>
     group.handle("Added", handled).handle("Changed", handled).handle("Failed", handled).handle("Hung", handled)

@@ -63,7 +63,7 @@ const storeProgress = (
   leases: Leases,
   services: Context.Context<FeedAdmin | StoreProgress>
 ): StoreProgress["Service"] => {
-  const { failures, raiseCutoffs } = Context.get(services, StoreProgress)
+  const { failures, raiseCutoffs, rewind } = Context.get(services, StoreProgress)
   const cursors = (storeIds: ReadonlyArray<StoreId>) =>
     Effect.sync(() => storeIds.map((storeId) => leases.cursor(storeId)))
   const behind = compareAll(Context.get(services, FeedAdmin), cursors)
@@ -72,7 +72,7 @@ const storeProgress = (
       troubled(node, "StoreProgress.lease", leases.lease(node, storeId), away).pipe(
         Effect.map(
           Option.map((lease) => ({
-            cursor: lease.cursor,
+            ...lease,
             advance: (processed: KnownEntry) => troubled(node, "StoreProgress.advance", lease.advance(processed), away)
           }))
         )
@@ -80,7 +80,8 @@ const storeProgress = (
     cursors: (storeIds) => troubled(node, "StoreProgress.cursors", cursors(storeIds), away),
     behind: (...args) => troubled(node, "StoreProgress.behind", behind(...args), away),
     raiseCutoffs: (...args) => troubled(node, "StoreProgress.raiseCutoffs", raiseCutoffs(...args), away),
-    failures
+    failures,
+    rewind
   }
 }
 

@@ -1,12 +1,12 @@
 import { type Backend, memoryBackend } from "@eventlog-server/core"
-import { EventLogServerStoreRegistry, FeedStore } from "@eventlog-server/core/backend"
+import { EventLogServerStoreRegistry, FeedStore, StoreProgress } from "@eventlog-server/core/backend"
 import { StoreId } from "@eventlog-server/core/effect"
 import { Clock, Context, Effect, Layer } from "effect"
 import type { FinalDevice, Outcome, Recorded, StoredEntry } from "../oracle/history.ts"
 import { makeRandom, type Random } from "../random.ts"
 import { Recorder } from "../recorder.ts"
 import { encodePayload, serverSchema } from "../schema.ts"
-import { digestOf, storedEntry } from "../seen.ts"
+import { digestOf, idOf, storedEntry } from "../seen.ts"
 import { Device, retryMillis } from "./device.ts"
 import { Leases } from "./leases.ts"
 import { type Node, startNode } from "./node.ts"
@@ -49,6 +49,7 @@ class SimulatedWorld implements World {
   private readonly latency: number
   private readonly backend: Backend
   private readonly store: FeedStore["Service"]
+  private readonly failures: StoreProgress["Service"]["failures"]
   private readonly registry: EventLogServerStoreRegistry["Service"]
   private readonly leases = new Leases()
   private readonly nodes: Array<Node | undefined> = []
@@ -63,7 +64,7 @@ class SimulatedWorld implements World {
     { latency, seed }: Scenario,
     now: () => number,
     backend: Backend,
-    services: Context.Context<FeedStore | EventLogServerStoreRegistry>
+    services: Context.Context<FeedStore | EventLogServerStoreRegistry | StoreProgress>
   ) {
     this.recorder = new Recorder(now)
     this.history = this.recorder.history
@@ -72,6 +73,7 @@ class SimulatedWorld implements World {
     this.firstAge = this.random.upTo(compactionAges.length - 1)
     this.backend = backend
     this.store = Context.get(services, FeedStore)
+    this.failures = Context.get(services, StoreProgress).failures
     this.registry = Context.get(services, EventLogServerStoreRegistry)
     this.homes = Array.from({ length: deviceCount }, (_, index) => index % nodeCount)
     this.devices = Array.from({ length: deviceCount }, (_, index) => this.makeDevice(index))
@@ -201,7 +203,14 @@ class SimulatedWorld implements World {
         journal: Array.from(device.journal)
       })
     )
-    return { feeds, devices, projections: new Map() }
+    const kept = yield* Effect.orDie(this.failures.list({ limit: 100_000 }))
+    const failures = new Map(
+      storeNames.map((store) => [
+        store,
+        kept.filter(({ storeId }) => storeId === store).map(({ entryId }) => idOf(entryId))
+      ])
+    )
+    return { feeds, devices, failures, projections: new Map() }
   })
 
   /** A device in a place. The last place but one is that of one which may be poisoned, the last one is of another store. */

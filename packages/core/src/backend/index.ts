@@ -46,7 +46,8 @@ export {
   type KeptFailure,
   type Lease,
   LeaseLostError,
-  StoreProgress
+  StoreProgress,
+  type Within
 } from "./StoreProgress.ts"
 
 // What storages share.

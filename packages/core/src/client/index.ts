@@ -1,4 +1,3 @@
-export { upcast } from "../evolution/upcast.ts"
 export type { Client } from "./client.ts"
 export { EventLogClient, type EventLogClientOptions } from "./EventLogClient.ts"
 export { fromSocketUnencrypted, layerSocketUnencrypted, layerWebSocketUnencrypted } from "./EventLogRemote.ts"

@@ -29,6 +29,7 @@ import { cursors } from "./storeProgress/cursors.ts"
 import { cutoffs } from "./storeProgress/cutoffs.ts"
 import { failures } from "./storeProgress/failures.ts"
 import { lease } from "./storeProgress/lease.ts"
+import { rewinding } from "./storeProgress/rewinding.ts"
 import { changesOfAccess } from "./storeRegistry/changes.ts"
 import { listing } from "./storeRegistry/listing.ts"
 import { mapping } from "./storeRegistry/mapping.ts"
@@ -49,7 +50,7 @@ const FeedStore = {
   wakeups
 }
 const FeedAdmin = { identity, check, heads, erase, rotateId }
-const StoreProgress = { lease, cursors, behind, failures, cutoffs }
+const StoreProgress = { lease, cursors, behind, failures, rewinding, cutoffs }
 const EventLogServerStoreRegistry = { mapping, races, listing, changes: changesOfAccess }
 const servers = { delivery, duplicates, handlers, keys, erasure, compaction, outage, loss, health }
 

@@ -3,7 +3,7 @@ import type { EventJournal } from "effect/eventlog"
 import { compareAll } from "../backend/behind.ts"
 import { FeedAdmin } from "../backend/FeedAdmin.ts"
 import { FeedStore } from "../backend/FeedStore.ts"
-import type { FeedLostError, StorageError } from "../backend/StorageError.ts"
+import { type FeedLostError, StorageError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { type Lease, LeaseLostError, StoreProgress } from "../backend/StoreProgress.ts"
 import { defaultLimits } from "../wire/limits.ts"
@@ -48,6 +48,10 @@ const leaseOf = (
   let reached = cursor
   return {
     cursor,
+    // A journal never forgets an entry, so nobody can want it to be rewound.
+    replayTo: 0,
+    rewindTo: undefined,
+    rewind: held.rewind,
     advance: (processed) =>
       Effect.gen(function* () {
         // First: who lost the lease must not get to the journal, which knows no holders.
@@ -58,6 +62,8 @@ const leaseOf = (
       })
   }
 }
+
+const cannotRewind = new Error("An EventJournal holds every entry once: handlers can't see a feed again through it")
 
 /** A scope of its own, closed when the effect fails: who tries again in the same scope must not be in its own way. */
 const releasedOnFailure = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
@@ -119,6 +125,8 @@ export const leaseFromEventJournal = (
 
       return {
         ...backend,
+        rewind: () =>
+          Effect.fail(new StorageError({ operation: "StoreProgress.rewind", retryable: false, cause: cannotRewind })),
         lease: (storeId) => releasedOnFailure(take(storeId)),
         cursors,
         behind: compareAll(admin, cursors)

@@ -19,6 +19,10 @@ export interface FeedState {
 /** What a memory backend remembers about stores besides their entries. */
 export interface ProgressState {
   readonly cursors: Map<StoreId, number>
+  /** How far each store was processed that was rewound. */
+  readonly replays: Map<StoreId, number>
+  /** Where cursors are to be rewound to. */
+  readonly rewinds: Map<StoreId, number>
   /** The token of each lease's holder: whoever holds another one lost it. */
   readonly holders: Map<StoreId, object>
   readonly groups: Map<StoreId, ReadonlyArray<CompactionGroup>>
@@ -38,6 +42,8 @@ export const makeFeedState = (): FeedState => ({
 
 export const makeProgressState = (erased: ReadonlySet<StoreId>): ProgressState => ({
   cursors: new Map(),
+  replays: new Map(),
+  rewinds: new Map(),
   holders: new Map(),
   groups: new Map(),
   failures: new Map(),

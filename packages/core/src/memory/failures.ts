@@ -8,6 +8,7 @@ const keep = (storeId: StoreId, failure: Failure, before: KeptFailure | undefine
   entryId: failure.entryId.slice(),
   storeId,
   attempts: (before?.attempts ?? 0) + 1,
+  isDue: false,
   firstAt: before?.firstAt ?? now,
   lastAt: now
 })
@@ -27,7 +28,10 @@ const record = (
   return kept.size
 }
 
-const list = ({ failures }: ProgressState, { after, limit, storeId }: FailuresQuery): ReadonlyArray<KeptFailure> => {
+const list = (
+  { failures }: ProgressState,
+  { after, isDue, limit, storeId }: FailuresQuery
+): ReadonlyArray<KeptFailure> => {
   const isBehind = (failure: KeptFailure): boolean =>
     after === undefined ||
     failure.storeId > after.storeId ||
@@ -36,9 +40,17 @@ const list = ({ failures }: ProgressState, { after, limit, storeId }: FailuresQu
     .filter(([id]) => storeId === undefined || storeId === id)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([, kept]) => [...kept.values()].toSorted((a, b) => a.sequence - b.sequence))
-    .filter(isBehind)
+    .filter((failure) => isBehind(failure) && (isDue === undefined || failure.isDue))
     .slice(0, limit)
     .map((failure) => ({ ...failure, entryId: failure.entryId.slice() }))
+}
+
+const retry = ({ failures }: ProgressState, storeId: StoreId, sequences: ReadonlyArray<number>): void => {
+  const kept = failures.get(storeId)
+  for (const sequence of sequences) {
+    const failure = kept?.get(sequence)
+    if (failure !== undefined) kept?.set(sequence, { ...failure, isDue: true })
+  }
 }
 
 const settle = ({ failures }: ProgressState, storeId: StoreId, sequences: ReadonlyArray<number>): void => {
@@ -51,5 +63,6 @@ const settle = ({ failures }: ProgressState, storeId: StoreId, sequences: Readon
 export const makeFailures = (state: ProgressState): Failures => ({
   record: (storeId, failures) => Effect.map(Clock.currentTimeMillis, (now) => record(state, storeId, failures, now)),
   list: (query) => Effect.sync(() => list(state, query)),
+  retry: (storeId, sequences) => Effect.sync(() => retry(state, storeId, sequences)),
   settle: (storeId, sequences) => Effect.sync(() => settle(state, storeId, sequences))
 })

@@ -30,6 +30,8 @@ const erase = (state: FeedState, progress: ProgressState, storeId: StoreId): voi
   state.feeds.delete(storeId)
   state.storeIds.delete(storeId)
   progress.cursors.delete(storeId)
+  progress.replays.delete(storeId)
+  progress.rewinds.delete(storeId)
   progress.holders.delete(storeId)
   progress.groups.delete(storeId)
   progress.failures.delete(storeId)

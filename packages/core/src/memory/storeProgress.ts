@@ -21,13 +21,36 @@ const giveBack = (state: ProgressState, storeId: StoreId, token: object): void =
   if (state.holders.get(storeId) === token) state.holders.delete(storeId)
 }
 
+/** Moves a cursor back to where it is wanted. */
+const rewind = ({ cursors, failures, replays, rewinds }: ProgressState, storeId: StoreId): void => {
+  const to = rewinds.get(storeId)
+  const from = cursors.get(storeId) ?? 0
+  if (to === undefined) return
+  rewinds.delete(storeId)
+  if (to >= from) return
+  replays.set(storeId, Math.max(from, replays.get(storeId) ?? 0))
+  cursors.set(storeId, to)
+  const kept = failures.get(storeId)
+  for (const sequence of kept?.keys() ?? []) if (sequence > to) kept?.delete(sequence)
+  if (kept?.size === 0) failures.delete(storeId)
+}
+
 const leaseOf = (state: ProgressState, holds: Holds, storeId: StoreId, token: object): Lease => {
   const cursor = () => state.cursors.get(storeId) ?? 0
+  const isHeld = () => state.holders.get(storeId) === token
   return {
     cursor: cursor(),
+    replayTo: state.replays.get(storeId) ?? 0,
+    rewindTo: state.rewinds.get(storeId),
+    rewind: (work) =>
+      Effect.flatMap(work(Effect.exit), () => {
+        if (!isHeld()) return Effect.fail(new LeaseLostError({ storeId }))
+        rewind(state, storeId)
+        return Effect.void
+      }),
     advance: (processed) =>
       Effect.suspend((): Effect.Effect<void, LeaseLostError | FeedLostError> => {
-        if (state.holders.get(storeId) !== token) return Effect.fail(new LeaseLostError({ storeId }))
+        if (!isHeld() || state.rewinds.has(storeId)) return Effect.fail(new LeaseLostError({ storeId }))
         const { sequence } = processed
         if (!holds(storeId, processed)) return Effect.fail(new FeedLostError({ storeId, sequence }))
         if (sequence > cursor()) state.cursors.set(storeId, sequence)
@@ -43,7 +66,18 @@ export const makeProgress = (state: ProgressState, holds: Holds): Omit<StoreProg
       Effect.sync(() => take(state, storeId)),
       (token) => Effect.sync(() => token && giveBack(state, storeId, token))
     ).pipe(Effect.map((token) => Option.fromUndefinedOr(token && leaseOf(state, holds, storeId, token)))),
-  cursors: (storeIds) => Effect.sync(() => storeIds.map((storeId) => state.cursors.get(storeId) ?? 0)),
+  cursors: (storeIds) =>
+    Effect.sync(() =>
+      storeIds.map((storeId) => {
+        const cursor = state.cursors.get(storeId) ?? 0
+        return Math.min(cursor, state.rewinds.get(storeId) ?? cursor)
+      })
+    ),
+  rewind: (storeId, to) =>
+    Effect.sync(() => {
+      if (state.erased.has(storeId)) return
+      state.rewinds.set(storeId, Math.min(to, state.rewinds.get(storeId) ?? to))
+    }),
   raiseCutoffs: (storeId, requests) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       if (state.erased.has(storeId)) return []
@@ -56,14 +90,15 @@ export const makeProgress = (state: ProgressState, holds: Holds): Omit<StoreProg
 
 const behind = (
   feeds: FeedState,
-  { cursors }: ProgressState,
+  { cursors, rewinds }: ProgressState,
   after: StoreId | undefined,
   limit: number
 ): ReadonlyArray<StoreId> => {
   const page: Array<StoreId> = []
   for (const storeId of feeds.storeIds.after(after)) {
     if (page.length >= limit) break
-    if (feeds.feeds.get(storeId)?.end !== (cursors.get(storeId) ?? 0)) page.push(storeId)
+    const isAtHead = feeds.feeds.get(storeId)?.end === (cursors.get(storeId) ?? 0)
+    if (!isAtHead || rewinds.has(storeId)) page.push(storeId)
   }
   return page
 }

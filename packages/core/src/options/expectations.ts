@@ -41,6 +41,11 @@ export const aBoolean: Expectation = { expected: "true or false", accepts: (valu
 
 export const aText: Expectation = { expected: "a text", accepts: (value) => typeof value === "string" }
 
+export const texts: Expectation = {
+  expected: "an array of texts",
+  accepts: (value) => Array.isArray(value) && value.every(aText.accepts)
+}
+
 export const oneOf = (...values: ReadonlyArray<string>): Expectation => ({
   expected: `one of ${values.map((value) => `"${value}"`).join(", ")}`,
   accepts: (value) => values.includes(value as string)
@@ -60,6 +65,16 @@ export const members = <Options extends object>(expectations: Expectations<Optio
   expected: `an object with ${Object.keys(expectations).slice(0, 4).join(", ")}`,
   accepts: isMemberHolder,
   inside: (value, path) => problemsOf(`${path}.`, value, expectations)
+})
+
+/** An object whose members may have any name, and all have to be of one kind. */
+export const mapOf = (expectation: Expectation): Expectation => ({
+  expected: "an object",
+  accepts: isMemberHolder,
+  inside: (value, path) => {
+    const names = Object.keys(value as object)
+    return problemsOf(`${path}.`, value, Object.fromEntries(names.map((name) => [name, expectation])))
+  }
 })
 
 /** An object that has functions of these names, whatever else it has. */

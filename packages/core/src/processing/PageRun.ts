@@ -1,24 +1,27 @@
-import { Clock, Data, Effect } from "effect"
+import { Clock, Data, Effect, Metric } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { FeedEntry, FeedStore, KnownEntry } from "../backend/FeedStore.ts"
 import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import type { Contain, Lease, LeaseLostError } from "../backend/StoreProgress.ts"
+import type { Contain, Failures, Lease, LeaseLostError, Within } from "../backend/StoreProgress.ts"
 import type { View } from "../continuity/continuity.ts"
 import { isTraced, withSpan } from "../tracing/withSpan.ts"
 import { entryBytes } from "../wire/fields.ts"
 import { entryCost } from "../wire/limits.ts"
 import { type Conflicts, conflictsOf, type PassedIds } from "./conflicts.ts"
 import type { SavedCursor } from "./cursorSaver.ts"
-import { TooManyConflictsError } from "./failures.ts"
+import { type FailedRun, type FailureReports, isForGood, TooManyConflictsError, toFailure } from "./failures.ts"
 import { type HandlerCall, type Handlers, passed, type Run } from "./handlers.ts"
-import type { ResolvedProcessingOptions } from "./options.ts"
+import { handlerRetries } from "./metrics.ts"
+import type { ResolvedProcessingOptions, ResolvedRetryPolicy } from "./options.ts"
+import { backOff } from "./patience.ts"
 import type { Turn } from "./turns.ts"
 import type { Arrivals } from "./waiting.ts"
 
 /** What pages are run with, whatever store they are of. */
 export interface Means {
   readonly handlers: Handlers
+  readonly reports: FailureReports
   readonly options: ResolvedProcessingOptions
   readonly arrivals: Arrivals
   /** Entries that this node passed. */
@@ -37,13 +40,30 @@ export interface Holding {
   /** The backend's id in that history. */
   readonly remoteId: View["remoteId"]
   readonly ids: PassedIds
+  /** What the store's handlers failed on. */
+  readonly failures: Failures
+  /** Up to this sequence handlers see entries again. */
+  readonly replayTo: number
+  /** How often handlers failed whose entries are to be tried again, by sequence. */
+  readonly attempts: Map<number, number>
   /** Handlers that ran out of time in a transaction, which was undone, by sequence: they don't run again. */
   readonly timedOut: Map<number, Run>
 }
 
+/** An entry failed for good, and the store has as many failures already as are kept. */
+export class TooManyFailuresError extends Data.TaggedError("TooManyFailuresError")<{
+  readonly failures: number
+}> {}
+
 type Moving = LeaseLostError | FeedLostError
 
-/** A handler that ran out of time may still use the transaction, so nothing of that can be kept. */
+/** Lets an interruption be heard of in an effect. */
+type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
+/**
+ * Nothing of a transaction can be kept, or there is nothing in it: a handler that ran out of time may still use it; the first
+ * handler failed, and is tried again later.
+ */
 class SpoiledError extends Data.TaggedError("SpoiledError") {}
 
 /**
@@ -83,7 +103,7 @@ export class PageRun {
   }
 
   /** Runs the page: in transactions with the cursor, where the backend has them, or else in steps. */
-  get run(): Effect.Effect<void, Moving | StoreErasedError> {
+  get run(): Effect.Effect<void, Moving | StoreErasedError | TooManyFailuresError> {
     const { cursor, storeId } = this.#holding
     const first = cursor.reached + 1
     const last = cursor.reached + this.#entries.length
@@ -96,7 +116,7 @@ export class PageRun {
     )
   }
 
-  #runParts(): Effect.Effect<void, Moving | StoreErasedError> {
+  #runParts(): Effect.Effect<void, Moving | StoreErasedError | TooManyFailuresError> {
     return Effect.gen({ self: this }, function* () {
       const { ids, lease, turn } = this.#holding
       const greatestBelow = yield* turn.patiently(ids.greatest)
@@ -139,22 +159,22 @@ export class PageRun {
    * Runs the part's handlers one after the other. An interruption lets the running handler end: it may come from a handler,
    * so that it is heard of only where no handler runs.
    */
-  #runSteps(): Effect.Effect<void, Moving> {
+  #runSteps(): Effect.Effect<void, Moving | TooManyFailuresError> {
     return Effect.uninterruptibleMask((restore) => this.#runStepsBetween(restore))
   }
 
-  #runStepsBetween(restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>): Effect.Effect<void, Moving> {
+  #runStepsBetween(restore: Restore): Effect.Effect<void, Moving | TooManyFailuresError> {
     const { cursor, turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
       const clock = yield* Clock.Clock
       const call = this.#callIn(Effect.exit, (yield* isTraced) ? undefined : yield* Effect.context<never>())
       let yieldedAt = clock.currentTimeMillisUnsafe()
-      for (let index = this.#start; index < this.#end; index++) {
-        const step = this.#runStep(index, call)
-        if (step !== undefined) {
-          yield* step
-          yield* restore(Effect.void)
-        }
+      for (let index = this.#start; index < this.#end; ) {
+        const { remoteSequence } = this.#entries[index]!
+        const step = this.#runStep(index, call, restore)
+        if (step !== undefined) yield* Effect.andThen(step, restore(Effect.void))
+        // An entry that is tried again is the next one still.
+        index += Number(cursor.reached >= remoteSequence)
         if (!turn.isHeld() || cursor.isHeldUp) yield* restore(this.#saveOutOfTurn())
         if (clock.currentTimeMillisUnsafe() - yieldedAt >= maxBusyMillis) {
           yield* restore(Effect.yieldNow)
@@ -165,18 +185,69 @@ export class PageRun {
   }
 
   /** Runs an entry's handler. `undefined`: that is done. */
-  #runStep(index: number, call: HandlerCall<never>): Effect.Effect<void> | undefined {
+  #runStep(
+    index: number,
+    call: HandlerCall<never>,
+    restore: Restore
+  ): Effect.Effect<void, TooManyFailuresError> | undefined {
     const entry = this.#entries[index]!
     const run = this.#runEntry(index, call)
     return Effect.isEffect(run)
-      ? Effect.flatMap(run, (ended) => this.#endStep(entry, ended) ?? Effect.void)
-      : this.#endStep(entry, run)
+      ? Effect.flatMap(run, (ended) => this.#endStep(entry, ended, restore) ?? Effect.void)
+      : this.#endStep(entry, run, restore)
   }
 
-  #endStep(entry: FeedEntry, { settle }: Run): Effect.Effect<void> | undefined {
+  #endStep(
+    entry: FeedEntry,
+    { failed, settle }: Run,
+    restore: Restore
+  ): Effect.Effect<void, TooManyFailuresError> | undefined {
+    if (failed !== undefined) return restore(this.#seeTo(failed))
     if (settle !== undefined) return Effect.map(settle, () => this.#ran(entry))
     this.#ran(entry)
     return undefined
+  }
+
+  /** Waits until a handler that failed may be tried again; or keeps the failure, so that the entry is passed. */
+  #seeTo(failed: FailedRun): Effect.Effect<void, TooManyFailuresError> {
+    const { failures, means, storeId, turn } = this.#holding
+    return Effect.gen({ self: this }, function* () {
+      if (this.#isTriedAgain(failed)) return yield* this.#pauseBeforeNext(failed)
+      const tooMany = yield* turn.patiently(
+        this.#keepIn(
+          {
+            record: (kept) => failures.record(storeId, kept),
+            settle: (sequences) => failures.settle(storeId, sequences)
+          },
+          failed
+        )
+      )
+      if (tooMany !== undefined) return yield* tooMany
+      yield* means.reports.report(storeId, failed)
+      this.#ran(failed.feedEntry)
+    })
+  }
+
+  /** Counts a failure, and tells whether its handler is tried again. */
+  #isTriedAgain(failed: FailedRun): boolean {
+    const { attempts, means } = this.#holding
+    const { entry, remoteSequence } = failed.feedEntry
+    const count = (attempts.get(remoteSequence) ?? 0) + 1
+    if (isForGood(failed) || count >= policyOf(means, entry.event).attempts) return false
+    attempts.set(remoteSequence, count)
+    return true
+  }
+
+  /** Lets others have their turns until a handler is tried again. */
+  #pauseBeforeNext({ cause, feedEntry: { entry, remoteSequence } }: FailedRun): Effect.Effect<void> {
+    const { attempts, means } = this.#holding
+    const { backoff } = policyOf(means, entry.event)
+    return Effect.logDebug("An event handler failed, and is tried again", cause).pipe(
+      Effect.exit,
+      Effect.andThen(Metric.update(handlerRetries, 1)),
+      Effect.andThen(this.#slow),
+      Effect.andThen(Effect.suspend(() => backOff(backoff, (attempts.get(remoteSequence) ?? 1) - 1)))
+    )
   }
 
   #ran({ entry, remoteSequence }: FeedEntry): void {
@@ -200,25 +271,34 @@ export class PageRun {
    * A handler that is slow gives its store's turn back, but its transaction keeps its connection, which nobody else can use
    * meanwhile: as many such handlers as the app's pool has connections hold up everybody who needs one.
    */
-  #runTransactions(transaction: NonNullable<Lease["transaction"]>): Effect.Effect<void, Moving> {
-    const { cursor, means, storeId, turn } = this.#holding
+  #runTransactions(transaction: NonNullable<Lease["transaction"]>): Effect.Effect<void, Moving | TooManyFailuresError> {
+    const { turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
       for (let done = this.#start; done < this.#end; ) {
         yield* turn.begin
-        const committed = yield* turn
-          .patiently(this.#commitSome(transaction, done))
-          .pipe(Effect.catchTag("SpoiledError", () => Effect.succeed([])))
-        const last = committed.at(-1)
-        if (last === undefined) continue
-        done += committed.length
-        for (const { entry, run } of committed) {
-          if (run.settle !== undefined) yield* run.settle
-          this.#settled(entry.remoteSequence)
-        }
-        // Whoever waits for an entry finds told what is to be told of it.
-        cursor.moved(last.entry.remoteSequence)
-        means.arrivals.reached(storeId, last.entry.remoteSequence)
+        const some = yield* turn.patiently(this.#commitSome(transaction, done))
+        done += some.committed.length
+        yield* this.#committed(some.committed)
+        if (some.tooMany !== undefined) return yield* some.tooMany
+        if (some.failed !== undefined) yield* this.#pauseBeforeNext(some.failed)
       }
+    })
+  }
+
+  /** Does what is to be done for entries that count as processed. */
+  #committed(committed: ReadonlyArray<Ran>): Effect.Effect<void> {
+    const { cursor, means, storeId } = this.#holding
+    return Effect.gen({ self: this }, function* () {
+      for (const { entry, run } of committed) {
+        if (run.failed !== undefined) yield* means.reports.report(storeId, run.failed)
+        if (run.settle !== undefined) yield* run.settle
+        this.#settled(entry.remoteSequence)
+      }
+      const last = committed.at(-1)?.entry.remoteSequence
+      if (last === undefined) return
+      // Whoever waits for an entry finds told what is to be told of it.
+      cursor.moved(last)
+      means.arrivals.reached(storeId, last)
     })
   }
 
@@ -226,30 +306,77 @@ export class PageRun {
   #commitSome(
     transaction: NonNullable<Lease["transaction"]>,
     start: number
-  ): Effect.Effect<ReadonlyArray<Ran>, Moving | StorageError | SpoiledError> {
-    const { timedOut, turn } = this.#holding
+  ): Effect.Effect<Committed, Moving | StorageError> {
     return Effect.suspend(() => {
-      const committed: Array<Ran> = []
+      const some: Committed = { committed: [], failed: undefined, tooMany: undefined }
       // The page was let go of in a transaction that failed.
-      if (start >= this.#end) return Effect.succeed(committed)
-      const work = Effect.fnUntraced({ self: this }, function* (contain: Contain<StorageError>) {
-        const clock = yield* Clock.Clock
-        const call = this.#callIn(contain, undefined)
-        const startedAt = clock.currentTimeMillisUnsafe()
-        for (let index = start; index < this.#end && committed.length < maxTransactionEntries; index++) {
-          const entry = this.#entries[index]!
-          const run = yield* waited(this.#runEntry(index, call))
-          if (run.hasTimedOut && !timedOut.has(entry.remoteSequence)) {
-            timedOut.set(entry.remoteSequence, run)
-            return yield* new SpoiledError()
-          }
-          committed.push({ entry, run })
-          // Nobody may wait for a turn in a transaction.
-          if (!turn.isHeld() || clock.currentTimeMillisUnsafe() - startedAt >= maxTransactionMillis) break
-        }
-        return this.#knownOf(committed.at(-1)!.entry)
+      if (start >= this.#end) return Effect.succeed(some)
+      return transaction((within) => this.#runIn(within, start, some)).pipe(
+        Effect.catchTag("SpoiledError", () => Effect.void),
+        Effect.as(some)
+      )
+    })
+  }
+
+  /** Runs handlers within a transaction, and returns the last entry that it passes. */
+  #runIn(
+    { contain, failures }: Within,
+    start: number,
+    some: Committed
+  ): Effect.Effect<KnownEntry, StorageError | SpoiledError> {
+    const { turn } = this.#holding
+    return Effect.gen({ self: this }, function* () {
+      const clock = yield* Clock.Clock
+      const call = this.#callIn(contain, undefined)
+      const startedAt = clock.currentTimeMillisUnsafe()
+      for (let index = start; index < this.#end && some.committed.length < maxTransactionEntries; index++) {
+        const entry = this.#entries[index]!
+        const run = yield* waited(this.#runEntry(index, call))
+        if (run.failed !== undefined && !(yield* this.#passIn(failures, run.failed, some))) break
+        some.committed.push({ entry, run })
+        // Nobody may wait for a turn in a transaction.
+        if (!turn.isHeld() || clock.currentTimeMillisUnsafe() - startedAt >= maxTransactionMillis) break
+      }
+      const last = some.committed.at(-1)
+      return last === undefined ? yield* new SpoiledError() : this.#knownOf(last.entry)
+    })
+  }
+
+  /** Keeps the failure of an entry in a transaction, so that the entry is passed. `false`: it isn't. */
+  #passIn(
+    failures: Within["failures"],
+    failed: FailedRun,
+    some: Committed
+  ): Effect.Effect<boolean, StorageError | SpoiledError> {
+    const { timedOut } = this.#holding
+    const { remoteSequence } = failed.feedEntry
+    return Effect.suspend((): Effect.Effect<boolean, StorageError | SpoiledError> => {
+      if (failed.reason === "TimedOut" && !timedOut.has(remoteSequence)) {
+        timedOut.set(remoteSequence, { failed, settle: undefined })
+        some.committed = []
+        return Effect.fail(new SpoiledError())
+      }
+      if (this.#isTriedAgain(failed)) {
+        some.failed = failed
+        return Effect.succeed(false)
+      }
+      return Effect.map(this.#keepIn(failures, failed), (tooMany) => {
+        some.tooMany = tooMany
+        return tooMany === undefined
       })
-      return Effect.as(transaction(work), committed)
+    })
+  }
+
+  /** Keeps a failure, unless the store has too many. */
+  #keepIn(
+    failures: Within["failures"],
+    failed: FailedRun
+  ): Effect.Effect<TooManyFailuresError | undefined, StorageError> {
+    return Effect.gen({ self: this }, function* () {
+      const kept = yield* failures.record([toFailure(failed)])
+      if (kept <= this.#holding.means.options.maxFailures) return undefined
+      yield* failures.settle([failed.feedEntry.remoteSequence])
+      return new TooManyFailuresError({ failures: kept - 1 })
     })
   }
 
@@ -263,19 +390,18 @@ export class PageRun {
     const entry = this.#entries[index]!
     const before = entry.transportOnly ? passed : timedOut.get(entry.remoteSequence)
     if (before !== undefined) return before
-    const conflicts = this.#conflicts[index - this.#start] ?? []
-    return conflicts instanceof TooManyConflictsError
-      ? means.handlers.refuse(entry, conflicts, call)
-      : means.handlers.run(entry, conflicts, call)
+    return means.handlers.run(entry, this.#conflicts[index - this.#start] ?? [], call)
   }
 
   #callIn<E>(contain: Contain<E>, direct: HandlerCall<E>["direct"]): HandlerCall<E> {
-    return { storeId: this.#holding.storeId, contain, direct, slow: this.#slow }
+    const { replayTo, storeId } = this.#holding
+    return { storeId, replayTo, contain, direct, slow: this.#slow }
   }
 
   #settled(sequence: number): void {
-    const { means, timedOut } = this.#holding
+    const { attempts, means, timedOut } = this.#holding
     means.counts.processed++
+    if (attempts.size > 0) attempts.delete(sequence)
     timedOut.delete(sequence)
   }
 
@@ -303,6 +429,9 @@ export class PageRun {
   }
 }
 
+const policyOf = ({ options: { retry } }: Means, event: string): ResolvedRetryPolicy =>
+  retry.events.get(event) ?? retry.all
+
 /** Waits for a handler, unless that isn't to be done any more. */
 const waited = <E>(run: Run | Effect.Effect<Run, E>): Effect.Effect<Run, E> =>
   Effect.isEffect(run) ? run : Effect.succeed(run)
@@ -311,4 +440,13 @@ const waited = <E>(run: Run | Effect.Effect<Run, E>): Effect.Effect<Run, E> =>
 interface Ran {
   readonly entry: FeedEntry
   readonly run: Run
+}
+
+/** What a transaction committed, and why it ended where it did. */
+interface Committed {
+  committed: Array<Ran>
+  /** The next entry failed, and is tried again. */
+  failed: FailedRun | undefined
+  /** The next entry failed, and there is no room for it. */
+  tooMany: TooManyFailuresError | undefined
 }

@@ -30,6 +30,8 @@ export interface ConflictOptions {
   readonly maxRanges: number
   /** No entry below the page has a greater id than this; `undefined`: nothing is known of them. */
   readonly greatestBelow: EntryId | undefined
+  /** Conflicts lie in the page, or below this sequence. @default the page's first */
+  readonly below?: number | undefined
   /** Whether the event's conflicts matter to anybody. */
   readonly isHandled: (event: string) => boolean
 }
@@ -253,12 +255,12 @@ export const conflictsOf = Effect.fnUntraced(function* (
   page: ReadonlyArray<FeedEntry>,
   options: ConflictOptions
 ): Effect.fn.Return<FoundConflicts, StorageError> {
-  const { from, greatestBelow, isHandled } = options
+  const { below, from, greatestBelow, isHandled } = options
   const matters = ({ entry, transportOnly }: FeedEntry) => !transportOnly && isHandled(entry.event)
   const wanted = page.slice(from)
   const buckets = new Buckets(wanted.filter(matters))
   const inDoubt = buckets.all.filter(({ leastId }) => greatestBelow === undefined || isLess(leastId, greatestBelow))
-  const pageStart = page[0]?.remoteSequence ?? 1
+  const pageStart = below ?? page[0]?.remoteSequence ?? 1
   const ranges = yield* fill({ ...options, feeds, storeId, pageStart }, inDoubt)
 
   for (const feedEntry of page.slice(0, from).filter(matters)) {

@@ -1,8 +1,8 @@
-import { Cause, Data, Effect, Metric } from "effect"
+import { Cause, Data, Effect, Formatter, Metric } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { Author, FeedEntry } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import type { FailureReason } from "../backend/StoreProgress.ts"
+import type { Failure, FailureReason } from "../backend/StoreProgress.ts"
 import { callContained } from "../containment/callContained.ts"
 import type { LogQuota } from "../containment/logQuota.ts"
 import { handlerFailures } from "./metrics.ts"
@@ -41,7 +41,16 @@ export class TooManyConflictsError extends Data.TaggedError("TooManyConflictsErr
   }
 }
 
-/** An entry whose handler failed. It counts as processed: no entry holds up those behind it. */
+/** An entry of an event that no handler is registered for, such as one that a newer version of the app wrote. */
+export class NoHandlerError extends Data.TaggedError("NoHandlerError")<{
+  readonly event: string
+}> {
+  override get message(): string {
+    return `There is no handler for "${this.event}"`
+  }
+}
+
+/** An entry whose handler failed for good. It is kept, and counts as processed: no entry holds up those behind it. */
 export interface HandlerFailure {
   readonly storeId: StoreId
   readonly entry: EventJournal.Entry
@@ -50,23 +59,80 @@ export interface HandlerFailure {
   readonly reason: FailureReason
   /**
    * The error that the handler failed with or threw, a `HandlerTimeoutError`, an `UndecodablePayloadError` or a
-   * `TooManyConflictsError`.
+   * `NoHandlerError` or a `TooManyConflictsError`.
    */
   readonly cause: unknown
 }
 
-/** Tells of entries whose handlers failed. */
-export interface FailureReports {
-  /** Logs a failure, counts it, and tells the app. It never fails. */
-  readonly report: (storeId: StoreId, feedEntry: FeedEntry, cause: Cause.Cause<unknown>) => Effect.Effect<void>
-  /** How many handlers failed so far. */
-  readonly count: () => number
+/** What an entry's handler failed with. */
+export interface FailedRun {
+  readonly feedEntry: FeedEntry
+  readonly reason: FailureReason
+  readonly cause: Cause.Cause<unknown>
+  /** The error in the cause. */
+  readonly error: unknown
 }
 
-const reasonOf = (error: unknown): FailureReason => {
-  if (error instanceof HandlerTimeoutError) return "TimedOut"
-  if (error instanceof TooManyConflictsError) return "TooManyConflicts"
-  return error instanceof UndecodablePayloadError ? "Undecodable" : "Failed"
+const reasons: Readonly<Record<string, FailureReason>> = {
+  HandlerTimeoutError: "TimedOut",
+  UndecodablePayloadError: "Undecodable",
+  NoHandlerError: "NoHandler",
+  TooManyConflictsError: "TooManyConflicts"
+}
+
+const ours = [HandlerTimeoutError, UndecodablePayloadError, NoHandlerError, TooManyConflictsError]
+
+/** An app's error may have any name. */
+const reasonOf = (error: unknown): FailureReason | undefined =>
+  ours.some((type) => error instanceof type) ? reasons[(error as { readonly _tag: string })._tag] : undefined
+
+export const failedRun = (feedEntry: FeedEntry, cause: Cause.Cause<unknown>): FailedRun => {
+  const error = Cause.squash(cause)
+  return { feedEntry, reason: reasonOf(error) ?? "HandlerFailed", cause, error }
+}
+
+/** Whether a schema that can read the entry, or a handler, is all that is missing. */
+export const awaitsDeploy = (reason: FailureReason): boolean => reason === "Undecodable" || reason === "NoHandler"
+
+/**
+ * Whether another attempt is in vain: the error says so by a `retryable` that is `false`, or nothing will be different. A
+ * handler that timed out may still be running.
+ */
+export const isForGood = ({ error, reason }: FailedRun): boolean =>
+  reason !== "HandlerFailed" || (error as { readonly retryable?: unknown } | null | undefined)?.retryable === false
+
+/** Characters of a message that are kept. */
+const maxMessage = 1_000
+
+const textOf = (error: unknown): string => {
+  if (typeof error === "string") return error
+  return error instanceof Error ? error.message || error.name : Formatter.format(error)
+}
+
+const messageOf = (error: unknown): string => {
+  // No database takes each of these.
+  return textOf(error).slice(0, maxMessage).replaceAll("\u0000", "").replace(loneSurrogates, "\ufffd")
+}
+
+const loneSurrogates = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+
+/** What is kept of a failure. */
+export const toFailure = ({ error, feedEntry: { author, entry, remoteSequence }, reason }: FailedRun): Failure => ({
+  sequence: remoteSequence,
+  entryId: entry.id,
+  event: entry.event,
+  primaryKey: entry.primaryKey,
+  author,
+  reason,
+  message: messageOf(error)
+})
+
+/** Tells of entries whose handlers failed. */
+export interface FailureReports {
+  /** Logs a failure that is kept, counts it, and tells the app. It never fails. */
+  readonly report: (storeId: StoreId, failed: FailedRun) => Effect.Effect<void>
+  /** How many handlers failed so far. */
+  readonly count: () => number
 }
 
 /** @param quota a device may write as many entries that fail as it likes: not each of them is worth a line */
@@ -76,9 +142,7 @@ export const makeFailureReports = (
 ): FailureReports => {
   let count = 0
   return {
-    report: (storeId, { author, entry, remoteSequence }, cause) => {
-      const error = Cause.squash(cause)
-      const reason = reasonOf(error)
+    report: (storeId, { cause, error, feedEntry: { author, entry, remoteSequence }, reason }) => {
       const failure = { storeId, entry, sequence: remoteSequence, author, reason, cause: error }
       return Effect.sync(() => void count++).pipe(
         Effect.andThen(quota.log(Effect.logError("An event handler failed", cause))),

@@ -7,10 +7,13 @@ import type { Contain } from "../backend/StoreProgress.ts"
 import type { LogQuota } from "../containment/logQuota.ts"
 import { isThenable, LazySignal, runReturned, settlementOf } from "../containment/plainFunction.ts"
 import { withSpan } from "../tracing/withSpan.ts"
+import type { Conflicts } from "./conflicts.ts"
 import {
-  type FailureReports,
+  type FailedRun,
+  failedRun,
   HandlerTimeoutError,
-  type TooManyConflictsError,
+  NoHandlerError,
+  TooManyConflictsError,
   UndecodablePayloadError
 } from "./failures.ts"
 import type { Ended, HandlerTime } from "./handlerTime.ts"
@@ -19,6 +22,11 @@ import { handlerDuration } from "./metrics.ts"
 /** Who wrote the entry that a handler runs for: a device's public key, or `null` for the server. Handlers may read it. */
 export class CurrentAuthor extends Context.Reference<Author>("@eventlog-server/core/CurrentAuthor", {
   defaultValue: () => null
+}) {}
+
+/** Whether the entry that a handler runs for was handled before, and the store is being rebuilt. Handlers may read it. */
+export class IsReplay extends Context.Reference<boolean>("@eventlog-server/core/IsReplay", {
+  defaultValue: () => false
 }) {}
 
 /** A handler as `EventLog.group` registers it. */
@@ -34,6 +42,7 @@ interface DecodedEntry {
 interface HandlerInput extends DecodedEntry {
   readonly storeId: StoreId
   readonly conflicts: ReadonlyArray<DecodedEntry>
+  readonly isReplay: boolean
 }
 
 /**
@@ -57,25 +66,28 @@ export interface HandlersOptions {
   /** Milliseconds. */
   readonly handlerTimeout: number
   readonly time: HandlerTime
-  readonly failures: FailureReports
+  /** Whether entries of an event are passed over where it has no handler. */
+  readonly ignores: (event: string) => boolean
   /** For listeners of reactivity keys that fail, for each of many entries perhaps. */
   readonly quota: LogQuota
 }
 
+/** Calls a handler. effect's types don't know that the input says more. */
+const call = (handler: Handler, input: HandlerInput): ReturnType<Handler["handler"]> => handler.handler(input)
+
 /** What became of an entry's handler. */
 export interface Run {
-  /** The handler may still be running. */
-  readonly hasTimedOut: boolean
-  /**
-   * To be done when the entry counts as processed: tells of a failure, or invalidates the event's reactivity keys.
-   * `undefined` where there is nothing to be done.
-   */
+  /** What the handler failed with; `undefined` where it didn't. One that timed out may still be running. */
+  readonly failed: FailedRun | undefined
+  /** To be done when the entry counts as handled: invalidates the event's reactivity keys. `undefined`: it has none. */
   readonly settle: Effect.Effect<void> | undefined
 }
 
 /** What a handler runs in. */
 export interface HandlerCall<E> {
   readonly storeId: StoreId
+  /** Entries up to this sequence were handled before. */
+  readonly replayTo: number
   readonly contain: Contain<E>
   /** What a handler finds that may be called at once, since nothing contains it, and nobody traces it. */
   readonly direct: Context.Context<never> | undefined
@@ -87,22 +99,18 @@ export interface HandlerCall<E> {
 export interface Handlers {
   /** Whether the event has a handler. */
   readonly has: (event: string) => boolean
+  /** Whether there is a handler for an entry, and a schema that can read it. */
+  readonly canRun: (entry: EventJournal.Entry) => Effect.Effect<boolean>
   /**
    * Runs the handler of an entry, if its event has one. What it returns is the run where that is over already, or else waits
-   * for it. That fails only where what contains it does, and interrupts where the server closes before the handler ended:
+   * for it. A handler isn't run with a part of the conflicts: that is a failure. Waiting fails only where what contains it does, and interrupts where the server closes before the handler ended:
    * the entry then doesn't count as processed.
    */
-  readonly run: <E>(
-    entry: FeedEntry,
-    conflicts: ReadonlyArray<EventJournal.Entry>,
-    call: HandlerCall<E>
-  ) => Run | Effect.Effect<Run, E>
-  /** The run of an entry whose handler can't be run. */
-  readonly refuse: (entry: FeedEntry, error: TooManyConflictsError, call: HandlerCall<unknown>) => Run
+  readonly run: <E>(entry: FeedEntry, conflicts: Conflicts, call: HandlerCall<E>) => Run | Effect.Effect<Run, E>
 }
 
 /** An entry that no handler has to see, or one whose handler has nothing to be told of. */
-export const passed: Run = { hasTimedOut: false, settle: undefined }
+export const passed: Run = { failed: undefined, settle: undefined }
 
 const noPrivateKey = Redacted.make(new Uint8Array(32))
 
@@ -117,17 +125,19 @@ const makeContexts = () => {
   interface Merged {
     readonly ambient: Context.Context<never>
     readonly author: Author
+    readonly isReplay: boolean
     readonly context: Handler["context"]
   }
   const last = new WeakMap<Handler, Merged>()
-  return (handler: Handler, author: Author, ambient: Context.Context<never>): Handler["context"] => {
+  return (handler: Handler, author: Author, isReplay: boolean, ambient: Context.Context<never>): Handler["context"] => {
     const known = last.get(handler)
-    if (known?.ambient === ambient && known.author === author) return known.context
+    if (known?.ambient === ambient && known.author === author && known.isReplay === isReplay) return known.context
     const context = Context.merge(handler.context, ambient).pipe(
       Context.add(EventLog.Identity, identityOf(author)),
-      Context.add(CurrentAuthor, author)
+      Context.add(CurrentAuthor, author),
+      Context.add(IsReplay, isReplay)
     )
-    last.set(handler, { ambient, author, context })
+    last.set(handler, { ambient, author, isReplay, context })
     return context
   }
 }
@@ -221,7 +231,7 @@ const isThere = <A>(value: A | undefined): value is A => value !== undefined
 
 /** Runs the handlers that `EventLog.group` registered, as effect's own runtime does for entries of a remote. */
 export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOptions): Effect.fn.Return<Handlers> {
-  const { failures, handlerTimeout, quota, reactivity, registry, time } = options
+  const { handlerTimeout, ignores, quota, reactivity, registry, time } = options
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
   const payloads = makePayloads()
@@ -230,17 +240,18 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
 
   const invoke = (
     handler: Handler,
-    storeId: StoreId,
-    { author, entry }: FeedEntry,
+    { replayTo, storeId }: Pick<HandlerCall<unknown>, "replayTo" | "storeId">,
+    { author, entry, remoteSequence }: FeedEntry,
     conflicts: ReadonlyArray<EventJournal.Entry>
-  ): Effect.Effect<unknown, unknown> =>
-    Effect.flatMap(payloads.decode(handler, entry), (payload) =>
+  ): Effect.Effect<unknown, unknown> => {
+    const isReplay = remoteSequence <= replayTo
+    return Effect.flatMap(payloads.decode(handler, entry), (payload) =>
       Effect.flatMap(payloads.decodeAll(handler, conflicts), (decoded) =>
-        handler.handler({ storeId, payload, entry, conflicts: decoded })
+        call(handler, { storeId, payload, entry, conflicts: decoded, isReplay })
       )
     ).pipe(
       Effect.scoped,
-      Effect.updateContext((ambient: Context.Context<never>) => contextOf(handler, author, ambient)),
+      Effect.updateContext((ambient: Context.Context<never>) => contextOf(handler, author, isReplay, ambient)),
       Effect.trackDuration(durationOf(entry.event)),
       withSpan("eventlog.handler", () => ({
         "eventlog.store": storeId,
@@ -248,6 +259,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
         "eventlog.entry": entry.idString
       }))
     )
+  }
 
   /** Waits for something of the app's no longer than it may take. */
   const endOf = <A, E>(work: Fiber.Fiber<A, E>, slow: Effect.Effect<void>): Effect.Effect<Ended<A, E>> => {
@@ -272,20 +284,23 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
 
   const succeeded = ({ entry }: FeedEntry, { slow }: HandlerCall<unknown>): Run => {
     const settle = invalidate(entry, slow)
-    return settle === undefined ? passed : { hasTimedOut: false, settle }
+    return settle === undefined ? passed : { failed: undefined, settle }
   }
 
-  const failed = (feedEntry: FeedEntry, cause: Cause.Cause<unknown>, { storeId }: HandlerCall<unknown>): Run => ({
-    hasTimedOut: false,
-    settle: failures.report(storeId, feedEntry, cause)
+  const failed = (feedEntry: FeedEntry, cause: Cause.Cause<unknown>): Run => ({
+    failed: failedRun(feedEntry, cause),
+    settle: undefined
   })
 
   const done = (feedEntry: FeedEntry, exit: Exit.Exit<unknown, unknown>, call: HandlerCall<unknown>): Run =>
-    Exit.isFailure(exit) ? failed(feedEntry, exit.cause, call) : succeeded(feedEntry, call)
+    Exit.isFailure(exit) ? failed(feedEntry, exit.cause) : succeeded(feedEntry, call)
 
-  const timedOut = (feedEntry: FeedEntry, call: HandlerCall<unknown>): Run => {
-    const timeout = new HandlerTimeoutError({ event: feedEntry.entry.event, millis: handlerTimeout })
-    return { ...failed(feedEntry, Cause.fail(timeout), call), hasTimedOut: true }
+  const timedOut = (feedEntry: FeedEntry): Run =>
+    failed(feedEntry, Cause.fail(new HandlerTimeoutError({ event: feedEntry.entry.event, millis: handlerTimeout })))
+
+  const withoutHandler = (feedEntry: FeedEntry): Run => {
+    const { event } = feedEntry.entry
+    return ignores(event) ? passed : failed(feedEntry, Cause.fail(new NoHandlerError({ event })))
   }
 
   /** Waits for a handler, and returns what became of it. */
@@ -297,7 +312,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
   ): Effect.Effect<Run, F> =>
     Effect.flatMap(endOf(work, call.slow), (ended) => {
       if (ended._tag === "Done") return onExit(ended.exit)
-      return ended.reason === "Abandoned" ? Effect.interrupt : Exit.succeed(timedOut(feedEntry, call))
+      return ended.reason === "Abandoned" ? Effect.interrupt : Exit.succeed(timedOut(feedEntry))
     })
 
   /** Runs a handler at once, where that may be and its payload can be decoded at once. Otherwise it does nothing. */
@@ -307,7 +322,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
     conflicts: ReadonlyArray<EventJournal.Entry>,
     call: HandlerCall<unknown>
   ): Run | Effect.Effect<Run> | undefined => {
-    const { author, entry } = feedEntry
+    const { author, entry, remoteSequence } = feedEntry
     if (call.direct === undefined) return undefined
     const startedAt = clock.monotonicTimeNanosUnsafe()
     const payload = payloads.decode(handler, entry)
@@ -319,7 +334,8 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
       return done(feedEntry, exit, call)
     }
     if (Exit.isFailure(payload)) return end(payload)
-    const input = { storeId: call.storeId, payload: payload.value, entry, conflicts: decoded.value }
+    const isReplay = remoteSequence <= call.replayTo
+    const input = { storeId: call.storeId, payload: payload.value, entry, conflicts: decoded.value, isReplay }
     const begun = begin(handler, input, author, call.direct)
     return Exit.isExit(begun) ? end(begun) : outcomeOf(begun, feedEntry, call, (exit) => Exit.succeed(end(exit)))
   }
@@ -333,7 +349,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
   ): Exit.Exit<unknown, unknown> | Fiber.Fiber<unknown, unknown> => {
     const plain = plainHandlers.get(handler.handler)
     if (plain === undefined) {
-      const fiber = Effect.runForkWith(contextOf(handler, author, ambient))(
+      const fiber = Effect.runForkWith(contextOf(handler, author, input.isReplay, ambient))(
         Effect.scoped(Effect.suspend(() => handler.handler(input)))
       )
       return fiber.pollUnsafe() ?? fiber
@@ -344,7 +360,7 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
       const isPromise = isThenable(returned)
       if (!isPromise && !Effect.isEffect(returned)) return Exit.void
       const ended = isPromise ? Effect.flatMap(settlementOf(returned, signal), runReturned) : runReturned(returned)
-      const fiber = Effect.runForkWith(contextOf(handler, author, ambient))(ended)
+      const fiber = Effect.runForkWith(contextOf(handler, author, input.isReplay, ambient))(ended)
       return fiber.pollUnsafe() ?? fiber
     } catch (cause) {
       return Exit.fail(cause)
@@ -353,13 +369,19 @@ export const makeHandlers = Effect.fnUntraced(function* (options: HandlersOption
 
   return {
     has: (event) => registry.handlers.has(event),
-    refuse: (feedEntry, error, call) => failed(feedEntry, Cause.fail(error), call),
+    canRun: (entry) => {
+      const handler = registry.handlers.get(entry.event)
+      return handler === undefined
+        ? Effect.succeed(false)
+        : Effect.map(Effect.exit(payloads.decode(handler, entry)), Exit.isSuccess)
+    },
     run: (feedEntry, conflicts, call) => {
       const handler = registry.handlers.get(feedEntry.entry.event)
-      if (handler === undefined) return passed
+      if (handler === undefined) return withoutHandler(feedEntry)
+      if (conflicts instanceof TooManyConflictsError) return failed(feedEntry, Cause.fail(conflicts))
       const run = runDirectly(handler, feedEntry, conflicts, call)
       if (run !== undefined) return run
-      const work = call.contain(invoke(handler, call.storeId, feedEntry, conflicts))
+      const work = call.contain(invoke(handler, call, feedEntry, conflicts))
       return Effect.flatMap(Effect.forkDetach(work, startingNow), (fiber) =>
         outcomeOf(fiber, feedEntry, call, (exit) => Effect.map(exit, (handled) => done(feedEntry, handled, call)))
       )

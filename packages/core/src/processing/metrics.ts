@@ -6,6 +6,9 @@ export const processedEntries = Metric.counter("eventlog_processed_entries_total
 /** Entries whose handler failed; the attribute `reason` is that of the `HandlerFailure`. */
 export const handlerFailures = Metric.counter("eventlog_handler_failures_total", { incremental: true })
 
+/** Handlers that failed and were tried again. */
+export const handlerRetries = Metric.counter("eventlog_handler_retries_total", { incremental: true })
+
 /** How long handlers ran, failed ones included, with the attribute `event`. */
 export const handlerDuration = Metric.timer("eventlog_handler_duration")
 
@@ -15,5 +18,5 @@ export const processingStores = Metric.gauge("eventlog_processing_stores")
 /** Calls of the backend that processing repeated, since the backend was away. */
 export const processingRetries = Metric.counter("eventlog_processing_retries_total", { incremental: true })
 
-/** Stores that processing stopped, since their feed went backwards. */
+/** Stores that processing stopped, since their feed went backwards, or since they have all the failures that are kept. */
 export const stoppedStores = Metric.counter("eventlog_processing_stopped_stores_total", { incremental: true })

@@ -11,6 +11,7 @@ import { CursorSaver } from "./cursorSaver.ts"
 import { makeFailureReports } from "./failures.ts"
 import { makeHandlers } from "./handlers.ts"
 import { makeHandlerTime } from "./handlerTime.ts"
+import { type KeptFailures, makeKeptFailures } from "./keptFailures.ts"
 import type { ResolvedProcessingOptions } from "./options.ts"
 import { makePatience } from "./patience.ts"
 import { makeStoppedStores, type ProcessingStoppedError } from "./stoppedStores.ts"
@@ -26,7 +27,7 @@ export interface ProcessingStats {
   /** Entries passed, whatever became of them. */
   readonly processed: number
   readonly handlerFailures: number
-  /** Stores whose processing stopped, since their feed went backwards. */
+  /** Stores whose processing stopped, since their feed went backwards or they have too many failures. */
   readonly stopped: number
 }
 
@@ -40,7 +41,7 @@ export class Processing extends Context.Service<
     /** Says that entries were committed to a store. Cheap, and never late: the same may be said often. */
     readonly notify: (storeId: StoreId, sequence?: number | undefined) => void
     /**
-     * Waits until everything up to `sequence` was processed, on whichever node; a failed handler counts. Fails with a
+     * Waits until everything up to `sequence` was processed, on whichever node; a failure that is kept counts. Fails with a
      * `ProcessingStoppedError` where this node knows that it won't happen; interrupted when processing closes.
      */
     readonly processed: (
@@ -48,32 +49,39 @@ export class Processing extends Context.Service<
       sequence: number
     ) => Effect.Effect<void, StorageError | StoreErasedError | ProcessingStoppedError>
     readonly stats: () => ProcessingStats
+    /** Has handlers see a store's entries again, those behind a sequence; resolves when that is sure to happen. */
+    readonly rewind: (storeId: StoreId, to: number) => Effect.Effect<void, StorageError>
+    /** What was not handled, and is kept. */
+    readonly failures: Omit<KeptFailures, "retryAfterDeploy">
   }
 >()("@eventlog-server/core/Processing") {}
 
 const make = Effect.fnUntraced(function* (options: ResolvedProcessingOptions) {
   const closing = Deferred.makeUnsafe<void>()
   const quota = yield* makeLogQuota("failures of handlers")
-  const failures = makeFailureReports(options.onHandlerFailure, quota)
+  const reports = makeFailureReports(options.onHandlerFailure, quota)
   const time = yield* makeHandlerTime(options.handlerTimeout)
   const handlers = yield* makeHandlers({
     registry: yield* EventLog.Registry,
     reactivity: yield* Reactivity.Reactivity,
     handlerTimeout: options.handlerTimeout,
     time,
-    failures,
+    ignores: (event) => options.ignoredEvents.has(event),
     quota
   })
   const patiently = makePatience(options.outageRetry)
+  const feeds = yield* FeedStore
+  const progress = yield* StoreProgress
   const environment: Environment = {
-    feeds: yield* FeedStore,
+    feeds,
     view: (yield* Continuity).view,
-    progress: yield* StoreProgress,
+    progress,
     handlers,
+    reports,
     options,
     turns: makeTurns(options),
     arrivals: makeArrivals(),
-    stopped: makeStoppedStores(options.onFeedMismatch),
+    stopped: makeStoppedStores({ ...options, progress }),
     cursors: new CursorSaver({ context: yield* Effect.context<never>(), patiently }),
     patiently,
     counts: { processed: 0 }
@@ -88,7 +96,12 @@ const make = Effect.fnUntraced(function* (options: ResolvedProcessingOptions) {
     )
   )
 
-  yield* sweep(environment, loops.look).pipe(
+  const failures = makeKeptFailures({ feeds, progress, handlers, loops })
+  yield* patiently(failures.retryAfterDeploy).pipe(
+    Effect.catchCause((cause) => Effect.logError("What failed before could not be looked at", cause)),
+    Effect.forkScoped
+  )
+  yield* sweep(environment, loops.look, loops.retry).pipe(
     Effect.catchCause((cause) => Effect.logError("The sweep failed unexpectedly", cause)),
     Effect.repeat(Schedule.jittered(Schedule.spaced(options.sweepInterval))),
     Effect.forkScoped
@@ -104,9 +117,16 @@ const make = Effect.fnUntraced(function* (options: ResolvedProcessingOptions) {
     stats: () => ({
       stores: loops.size(),
       processed: environment.counts.processed,
-      handlerFailures: failures.count(),
-      stopped: environment.stopped.mismatches.size
-    })
+      handlerFailures: reports.count(),
+      stopped: environment.stopped.stops.size
+    }),
+    // What isn't saved yet would come again as if it were new.
+    rewind: (storeId, to) =>
+      loops.save(storeId).pipe(
+        Effect.andThen(progress.rewind(storeId, to)),
+        Effect.map(() => loops.rewind(storeId))
+      ),
+    failures
   })
 })
 

@@ -9,8 +9,10 @@ import type { View } from "../continuity/continuity.ts"
 import { PassedIds } from "./conflicts.ts"
 import type { CursorSaver } from "./cursorSaver.ts"
 import { processingStores } from "./metrics.ts"
-import { type Holding, type Means, PageRun } from "./PageRun.ts"
+import { type Holding, type Means, PageRun, type TooManyFailuresError } from "./PageRun.ts"
 import { backOff, type Patiently } from "./patience.ts"
+import { retryDue } from "./retries.ts"
+import { rewind } from "./rewinding.ts"
 import type { StoppedStores } from "./stoppedStores.ts"
 import type { Turn, Turns } from "./turns.ts"
 
@@ -44,11 +46,11 @@ export interface Environment extends Means {
  *
  * Who loses the lease is `Blocked`, and so is who has a backend that breaks its word. Who loses the feed is `Queued`, and
  * begins again at the cursor that the backend has then. A store that was erased, or whose feed ends before its cursor, is
- * `Gone` at once.
+ * `Gone` at once; and so is one where another entry failed and that has all the failures that are kept.
  */
 type State = "Queued" | "Holding" | "Idle" | "Blocked" | "Leaving" | "Gone"
 
-type Trouble = LeaseLostError | FeedLostError | StoreErasedError
+type Trouble = LeaseLostError | FeedLostError | StoreErasedError | TooManyFailuresError
 
 /** What there is while a store is `Holding` or `Idle`. */
 interface Tenure {
@@ -89,6 +91,10 @@ class StoreLoop {
   readonly #forget: () => void
   /** How far the feed is known to go that is to be processed; infinite where it has to be looked. 0: nothing is to be done. */
   #wanted = 0
+  /** Whether there may be failures to be tried again. */
+  #hasDue = false
+  /** Whether the cursor is to be rewound, which is done when the lease is taken. */
+  #mustTake = false
   /** Whether somebody here writes to the store: then its lease is kept for a while. */
   #lingers = false
   /** Closing it gives back what there is of a lease. */
@@ -116,9 +122,26 @@ class StoreLoop {
     Queue.offerUnsafe(this.#words, undefined)
   }
 
+  /** There may be failures to be tried again. */
+  retry(): void {
+    this.#hasDue = true
+    Queue.offerUnsafe(this.#words, undefined)
+  }
+
+  /** Saves what ran until now, if that can be done. */
+  get save(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.ignore(this.#tenure?.holding.cursor.save ?? Effect.void))
+  }
+
+  /** The cursor is to be rewound. */
+  rewind(): void {
+    this.#mustTake = true
+    Queue.offerUnsafe(this.#words, undefined)
+  }
+
   /** The sequence up to which this node has processed the store, or knows it to be; `undefined` while it has no lease. */
   get reached(): number | undefined {
-    return this.#tenure?.holding.cursor.reached
+    return this.#mustTake ? undefined : this.#tenure?.holding.cursor.reached
   }
 
   get run(): Effect.Effect<void> {
@@ -148,7 +171,8 @@ class StoreLoop {
           Effect.as(
             Effect.logWarning("Processing begins again at the cursor that the backend has", error),
             this.#losses++ < maxLosses ? ("Queued" as const) : ("Blocked" as const)
-          )
+          ),
+        TooManyFailuresError: ({ failures }) => this.#stopForFailures(failures)
       }),
       surviving("Blocked" as const)
     )
@@ -165,7 +189,7 @@ class StoreLoop {
       case "Queued":
         return this.#queued()
       case "Holding":
-        return this.#holding(this.#tenure!)
+        return this.#mustTake ? Effect.succeed("Queued") : this.#holding(this.#tenure!)
       case "Idle":
         return this.#idle(this.#tenure!)
       case "Blocked":
@@ -183,11 +207,28 @@ class StoreLoop {
       const asked = Scope.provide(progress.lease(this.#storeId), this.#scope)
       const lease = Option.getOrUndefined(yield* this.#turn.patiently(asked))
       if (lease === undefined) return "Blocked"
-      if (stopped.holds(this.#storeId, lease.cursor)) return "Gone"
+      this.#mustTake = false
+      if (lease.rewindTo !== undefined) return yield* this.#rewind(lease)
       const history = view()
-      this.#tenure = { holding: this.#hold(lease, history), view: history, isListening: false }
+      const holding = this.#hold(lease, history)
+      // What failed may be tried again in a store that is stopped: so there is room again.
+      if (this.#hasDue) yield* this.#retryDue(holding)
+      if (yield* this.#turn.patiently(stopped.holds(this.#storeId, lease.cursor))) return "Gone"
+      this.#tenure = { holding, view: history, isListening: false }
       return "Holding"
     })
+  }
+
+  /** Moves the cursor back. What follows is found by whoever takes the lease then. */
+  #rewind(lease: Lease): Effect.Effect<State, Trouble> {
+    const { options } = this.#environment
+    return this.#turn.patiently(rewind(lease, this.#storeId, options)).pipe(
+      Effect.as("Queued" as const),
+      Effect.catchTag("ResetError", (error) =>
+        Effect.as(Effect.logError("A store could not be rewound", error), "Blocked" as const)
+      ),
+      Effect.tap(() => Effect.sync(() => this.wake(false)))
+    )
   }
 
   #hold(lease: Lease, { feeds, remoteId }: View): Holding {
@@ -202,6 +243,9 @@ class StoreLoop {
       feeds,
       remoteId,
       ids: new PassedIds(feeds, storeId, lease.cursor),
+      failures: this.#environment.progress.failures,
+      attempts: new Map(),
+      replayTo: lease.replayTo,
       timedOut: new Map()
     }
   }
@@ -209,7 +253,7 @@ class StoreLoop {
   #holding(tenure: Tenure): Effect.Effect<State, Trouble> {
     const { cursor } = tenure.holding
     return Effect.gen({ self: this }, function* () {
-      if (cursor.isHeldUp) yield* this.#save(tenure)
+      yield* this.#beforePage(tenure)
       const wanted = this.#quiet()
       // Word of what was processed meanwhile.
       if (wanted <= cursor.reached) return yield* this.#rest(tenure)
@@ -232,6 +276,30 @@ class StoreLoop {
       }
       return yield* this.#rest(tenure)
     })
+  }
+
+  #beforePage(tenure: Tenure): Effect.Effect<void, Trouble> {
+    return Effect.gen({ self: this }, function* () {
+      if (tenure.holding.cursor.isHeldUp) yield* this.#save(tenure)
+      if (this.#hasDue) yield* this.#retryDue(tenure.holding)
+    })
+  }
+
+  /** What is asked for while it runs is looked at next. */
+  #retryDue(holding: Holding): Effect.Effect<void, Trouble> {
+    return Effect.suspend(() => {
+      this.#hasDue = false
+      return Effect.onError(retryDue(holding), () =>
+        Effect.sync(() => {
+          this.#hasDue = true
+        })
+      )
+    })
+  }
+
+  #stopForFailures(failures: number): Effect.Effect<State> {
+    const { reached = 0 } = this.#tenure?.holding.cursor ?? {}
+    return Effect.as(this.#environment.stopped.add({ storeId: this.#storeId, cursor: reached, failures }), "Gone")
   }
 
   /** The feed ends before what was processed. */
@@ -305,10 +373,20 @@ class StoreLoop {
     })
   }
 
-  /** Whether the cursor has passed the head as it was when there last was word of the store: another node did the work. */
+  /**
+   * Whether the cursor has passed the head as it was when there last was word of the store, and nothing is to be tried again:
+   * another node did the work.
+   */
   #isDone(): Effect.Effect<boolean, StoreErasedError> {
     const { feeds, patiently, progress } = this.#environment
     return Effect.gen({ self: this }, function* () {
+      const storeId = this.#storeId
+      if (this.#mustTake) return false
+      if (this.#hasDue) {
+        const due = yield* patiently(progress.failures.list({ storeId, isDue: true, limit: 1 }))
+        if (due.length > 0) return false
+        this.#hasDue = false
+      }
       if (this.#isWoken) this.#target = undefined
       this.#wanted = this.#quiet()
       this.#target ??= (yield* patiently(feeds.head(this.#storeId))).sequence
@@ -361,6 +439,12 @@ export interface StoreLoops {
   readonly notify: (storeId: StoreId, sequence?: number | undefined) => void
   /** Looks at a store that may have something to do, now or again. It returns at once. */
   readonly look: (storeId: StoreId) => void
+  /** Looks at a store that may have failures to be tried again. It returns at once. */
+  readonly retry: (storeId: StoreId) => void
+  /** Saves what this node ran of a store, if it has the lease and can. */
+  readonly save: (storeId: StoreId) => Effect.Effect<void>
+  /** Looks at a store whose cursor is to be rewound. It returns at once. */
+  readonly rewind: (storeId: StoreId) => void
   readonly size: () => number
   /** The sequence up to which this node has processed a store, or knows it to be; `undefined` where it has no lease of it. */
   readonly reached: (storeId: StoreId) => number | undefined
@@ -388,15 +472,18 @@ export const makeStoreLoops = (environment: Environment): Effect.Effect<StoreLoo
       return loop
     }
 
-    const wake = (storeId: StoreId, lingers: boolean, sequence?: number): void => {
-      if (!isStopped) (loops.get(storeId) ?? start(storeId)).wake(lingers, sequence)
-    }
+    /** The loop of a store, unless no more are taken. */
+    const loopOf = (storeId: StoreId): StoreLoop | undefined =>
+      isStopped ? undefined : (loops.get(storeId) ?? start(storeId))
 
     return {
       notify: (storeId, sequence) => {
-        if (!environment.stopped.mismatches.has(storeId)) wake(storeId, true, sequence)
+        if (!environment.stopped.stops.has(storeId)) loopOf(storeId)?.wake(true, sequence)
       },
-      look: (storeId) => wake(storeId, false),
+      look: (storeId) => loopOf(storeId)?.wake(false),
+      retry: (storeId) => loopOf(storeId)?.retry(),
+      save: (storeId) => Effect.suspend(() => loops.get(storeId)?.save ?? Effect.void),
+      rewind: (storeId) => loopOf(storeId)?.rewind(),
       size: () => loops.size,
       reached: (storeId) => loops.get(storeId)?.reached,
       stop: (millis) =>

@@ -4,7 +4,7 @@ import { StorageError, type StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import type { StoreProgress } from "../backend/StoreProgress.ts"
 import { backOff } from "./patience.ts"
-import { ProcessingStoppedError, type StoppedStores } from "./stoppedStores.ts"
+import { type ProcessingStoppedError, type StoppedStores, stoppedError } from "./stoppedStores.ts"
 
 interface Waiter {
   readonly sequence: number
@@ -81,8 +81,8 @@ const isReached = Effect.fnUntraced(function* (
   if (here !== undefined && here >= sequence) return true
   const [cursor = 0] = yield* progress.cursors([storeId])
   if (cursor >= sequence) return true
-  const mismatch = stopped.mismatches.get(storeId)
-  if (mismatch !== undefined) return yield* new ProcessingStoppedError(mismatch)
+  const stop = stopped.stops.get(storeId)
+  if (stop !== undefined) return yield* stoppedError(stop)
   // Only the feed knows that a store was erased.
   yield* feeds.head(storeId)
   return false

@@ -14,6 +14,7 @@ import { FeedAdmin } from "../backend/FeedAdmin.ts"
 import type { FeedEntry, PageLimits } from "../backend/FeedStore.ts"
 import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
+import type { FailuresQuery, KeptFailure } from "../backend/StoreProgress.ts"
 import { Compaction, layerCompaction } from "../compaction/compaction.ts"
 import type { Compactor } from "../compaction/compactors.ts"
 import { Access, type AccessError, layerAccess } from "../connection/access.ts"
@@ -35,6 +36,7 @@ import { Feed, layerFeed } from "../feed/feed.ts"
 import { Ingest, layerIngest } from "../ingest/ingest.ts"
 import type { WriteError, Written } from "../ingest/write.ts"
 import { checkOptions } from "../options/index.ts"
+import type { RetryQuery } from "../processing/keptFailures.ts"
 import { layerProcessing, Processing } from "../processing/processing.ts"
 import type { ProcessingStoppedError } from "../processing/stoppedStores.ts"
 import { eventLogProtocol } from "../protocols/eventlog/eventLogProtocol.ts"
@@ -49,6 +51,7 @@ import { ingestClient } from "./ingestClient.ts"
 import { type InsideTransactionError, outsideTransactions } from "./insideTransaction.ts"
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts"
 import { readFeed } from "./readFeed.ts"
+import { reprocess } from "./reprocess.ts"
 import { requestChanges } from "./requestChanges.ts"
 import { eventsOf, type InvalidEventError, makeEntry, type ServerWriteOptions, writeToStore } from "./serverWrite.ts"
 
@@ -67,6 +70,12 @@ export interface ServerStats {
   readonly handlerFailures: number
   /** Refused requests by the code of their `Error`. */
   readonly rejected: Rejected
+}
+
+/** The place of an entry. */
+export interface EntryPlace {
+  readonly storeId: StoreId
+  readonly sequence: number
 }
 
 /**
@@ -132,6 +141,25 @@ export class EventLogServerUnencrypted extends Context.Service<
       readonly storeId: StoreId
       readonly sequence: number
     }) => Effect.Effect<void, StorageError | StoreErasedError | ProcessingStoppedError | InsideTransactionError>
+    /** Entries that were not handled and are kept: those of a store, or all, in the order of stores and sequences. */
+    readonly failures: (query: FailuresQuery) => Effect.Effect<ReadonlyArray<KeptFailure>, StorageError>
+    /**
+     * Has an entry that failed tried again: soon, in its store's turn, by whichever node holds its lease. The failure is gone
+     * when that succeeded, and else counts another attempt. Nothing happens where it isn't kept.
+     */
+    readonly retryFailure: (which: EntryPlace) => Effect.Effect<void, StorageError | InsideTransactionError>
+    /** The same for all that are kept now and that the query names; returns how many. */
+    readonly retryFailures: (query: RetryQuery) => Effect.Effect<number, StorageError | InsideTransactionError>
+    /** Forgets a failure: its entry will not be handled. */
+    readonly discardFailure: (which: EntryPlace) => Effect.Effect<void, StorageError | InsideTransactionError>
+    /**
+     * Has handlers see entries again, those of a store or of all stores, from `from` on (inclusive; by default the first): in their
+     * order, with `isReplay`, while new ones wait behind. Succeeds, with how many stores there are, when that is sure to happen.
+     */
+    readonly reprocess: (which: {
+      readonly storeId?: StoreId | undefined
+      readonly from?: number | undefined
+    }) => Effect.Effect<number, StorageError | InsideTransactionError>
     /** Committed entries from `from` (inclusive; 0 is 1) up to `to`, by default up to the head. */
     readonly read: (options: {
       readonly storeId: StoreId
@@ -212,6 +240,14 @@ const make = (options: ResolvedOptions) =>
       registerReactivity: handlers.registerReactivity,
       processed: ({ sequence, storeId }) =>
         Effect.andThen(outsideTransactions("processed"), processing.processed(storeId, sequence)),
+      failures: processing.failures.list,
+      retryFailure: ({ sequence, storeId }) =>
+        Effect.andThen(outsideTransactions("retryFailure"), processing.failures.retry(storeId, sequence)),
+      retryFailures: (query) =>
+        Effect.andThen(outsideTransactions("retryFailures"), processing.failures.retryAll(query)),
+      discardFailure: ({ sequence, storeId }) =>
+        Effect.andThen(outsideTransactions("discardFailure"), processing.failures.discard(storeId, sequence)),
+      reprocess: (which) => Effect.andThen(outsideTransactions("reprocess"), reprocess(admin, processing, which)),
       read: (request) => readFeed(continuity.view().feeds, pageLimitsOf(limits), request),
       assign: (request) =>
         Effect.gen(function* () {

@@ -5,7 +5,7 @@ import { CurrentTransaction } from "../backend/CurrentTransaction.ts"
 import type { Author } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
 import { callPlain, type LazySignal, runReturned } from "../containment/plainFunction.ts"
-import { CurrentAuthor, withPlain } from "../processing/handlers.ts"
+import { CurrentAuthor, IsReplay, withPlain } from "../processing/handlers.ts"
 import { eventsOf } from "./serverWrite.ts"
 
 /** What a handler is told about an entry. */
@@ -17,6 +17,8 @@ export interface HandlerInput<Payload, Transaction = undefined> {
   readonly conflicts: ReadonlyArray<{ readonly entry: EventJournal.Entry; readonly payload: Payload }>
   /** The public key of the device that wrote it; `null` for the server. */
   readonly author: Author
+  /** Whether the entry was handled before, and handlers are seeing the feed again (`reprocess`): send no mail twice. */
+  readonly isReplay: boolean
   /** Aborted when the handler ran out of time or the server closes. */
   readonly signal: AbortSignal
   /**
@@ -75,11 +77,12 @@ class Input<Transaction> implements HandlerInput<unknown, Transaction> {
   readonly entry: EventJournal.Entry
   readonly conflicts: EntryInput["conflicts"]
   readonly author: Author
+  readonly isReplay: boolean
   readonly transaction: Transaction
   readonly #signal: LazySignal
 
   constructor(
-    { conflicts, entry, payload, storeId }: EntryInput,
+    { conflicts, entry, isReplay, payload, storeId }: EntryInput,
     author: Author,
     signal: LazySignal,
     transaction: Transaction
@@ -89,6 +92,7 @@ class Input<Transaction> implements HandlerInput<unknown, Transaction> {
     this.entry = entry
     this.conflicts = conflicts
     this.author = author
+    this.isReplay = isReplay
     this.transaction = transaction
     this.#signal = signal
   }
@@ -105,8 +109,9 @@ const asRegistered = <Transaction>(
 ) => {
   const call = (input: EntryInput, author: Author, signal: LazySignal, transaction: Transaction): unknown =>
     handler(new Input(input, author, signal, transaction))
-  const inFiber = (input: EntryInput) =>
+  const inFiber = (entryInput: Omit<EntryInput, "isReplay">) =>
     Effect.withFiber<unknown, unknown>((fiber) => {
+      const input = { ...entryInput, isReplay: fiber.getRef(IsReplay) }
       const author = fiber.getRef(CurrentAuthor)
       const transaction = fiber.getRef(CurrentTransaction) as Transaction
       const returned = callPlain((signal) => {

@@ -4,11 +4,12 @@ import type { Backend, BackendServices } from "../backend/Backend.ts"
 import type { KeyMapping } from "../backend/EventLogServerStoreRegistry.ts"
 import type { FeedEntry } from "../backend/FeedStore.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import { StoreProgress } from "../backend/StoreProgress.ts"
+import { type FailureReason, type KeptFailure, StoreProgress } from "../backend/StoreProgress.ts"
 import type { ConnectionInfo, RefusalStatus } from "../connection/connections.ts"
 import { shuttingDown } from "../connection/refusal.ts"
 import { checkStoreId } from "../connection/storeId.ts"
 import { checkOptions } from "../options/index.ts"
+import type { StoreReset } from "../processing/options.ts"
 import { askRule } from "./admit.ts"
 import { layerAppLogger } from "./appLogger.ts"
 import { layerAsyncAuth } from "./asyncAuth.ts"
@@ -68,6 +69,37 @@ export interface EventLogServer<Groups extends EventGroup.Any> extends Mountable
   readonly write: (options: WriteOptions<Groups>) => Promise<{ readonly sequenceNumbers: ReadonlyArray<number> }>
   /** Resolves when handlers ran for everything up to `sequence`, on whichever node. */
   readonly processed: (options: { readonly storeId: string; readonly sequence: number }) => Promise<void>
+  /**
+   * Entries that were not handled and are kept, in a stable order: those of a store, or all, behind `after`, which may be the last
+   * one of a page; `limit` of them at most.
+   * @param query limit: default 100
+   */
+  readonly failures: (query?: {
+    readonly storeId?: string | undefined
+    readonly after?: { readonly storeId: string; readonly sequence: number } | undefined
+    readonly limit?: number | undefined
+  }) => Promise<ReadonlyArray<KeptFailure>>
+  /**
+   * Has an entry that failed tried again: soon, in its store's turn, by whichever node holds its lease. Resolves when that is
+   * sure to happen, even if this process ends. The failure is gone when it succeeded, and else counts another attempt.
+   */
+  readonly retryFailure: (which: { readonly storeId: string; readonly sequence: number }) => Promise<void>
+  /** The same for all failures that are kept now: those of a store, of a reason, or all. Resolves to how many. */
+  readonly retryFailures: (query?: {
+    readonly storeId?: string | undefined
+    readonly reason?: FailureReason | undefined
+  }) => Promise<number>
+  /** Forgets a failure: its entry will not be handled. */
+  readonly discardFailure: (which: { readonly storeId: string; readonly sequence: number }) => Promise<void>
+  /**
+   * Has handlers see entries again, those of a store or of all stores, from `from` on (inclusive): in their order, with `isReplay`,
+   * while new ones wait behind. Resolves, with how many stores there are, when that is sure to happen, even if this process ends.
+   * @param which from: default the first entry
+   */
+  readonly reprocess: (which?: {
+    readonly storeId?: string | undefined
+    readonly from?: number | undefined
+  }) => Promise<number>
   /** Committed entries from `from` (inclusive; 0 is 1) up to `to`, by default up to the head. */
   readonly read: (options: {
     readonly storeId: string
@@ -94,6 +126,15 @@ const handlersOf = <Groups extends EventGroup.Any, Transaction>({
     ? (handlers as Layer.Layer<EventGroup.ToService<Groups>, never, EventLog.Registry>)
     : layerAsyncHandlers(schema, handlers as AsyncHandlers<Groups, Transaction>, backend.transactions)
 
+/** The app's callback, called as one that is given a transaction. */
+const onResetOf = <Groups extends EventGroup.Any, Transaction>({
+  backend: { transactions },
+  onReset
+}: CreateEventLogServerOptions<Groups, Transaction>) =>
+  onReset === undefined || transactions === undefined
+    ? onReset
+    : (reset: StoreReset<Transaction>) => transactions.enter(reset.transaction, () => onReset(reset))
+
 /**
  * The backend with other cursors. Compaction's cut-offs stay where they are: kept per node, they could fall, and a device
  * in the middle of its first sync would lose entries.
@@ -114,6 +155,13 @@ const withProgress = <Transaction>(
 const withStore = <A, E>(storeId: string, use: (storeId: StoreId) => Effect.Effect<A, E>) =>
   Effect.flatMap(checkStoreId(storeId), use)
 
+/** The same, where all stores are meant by none. */
+const withSomeStore = <A, E>(
+  storeId: string | undefined,
+  use: (storeId: StoreId | undefined) => Effect.Effect<A, E>
+): Effect.Effect<A, E | Effect.Error<ReturnType<typeof checkStoreId>>> =>
+  storeId === undefined ? use(undefined) : withStore(storeId, use)
+
 const readyOf = (services: Context.Context<EventLogServerUnencrypted>) =>
   Context.get(services, EventLogServerUnencrypted).ready
 
@@ -125,7 +173,7 @@ const layerOf = <Groups extends EventGroup.Any, Transaction>(
 ) => {
   const { auth, backend, compaction = [], enroll, handlers, logger, progress, schema, ...serverOptions } = options
   const server = Layer.mergeAll(Layer.empty, ...compaction).pipe(
-    Layer.provideMerge(layer(schema, handlersOf(options), serverOptions)),
+    Layer.provideMerge(layer(schema, handlersOf(options), { ...serverOptions, onReset: onResetOf(options) })),
     Layer.provide(progress === undefined ? backend.layer : withProgress(backend, progress)),
     Layer.provide(layerAsyncAuth(auth, enroll))
   )
@@ -202,11 +250,7 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
       call("assign", (server) => withStore(storeId, (storeId) => server.assign({ ...rest, storeId }))),
     remove: (publicKey) => call("remove", (server) => server.remove(publicKey)),
     keys: ({ after, limit = 100, storeId } = {}) =>
-      call("keys", (server) =>
-        storeId === undefined
-          ? server.keys({ after, limit })
-          : withStore(storeId, (storeId) => server.keys({ after, limit, storeId }))
-      ),
+      call("keys", (server) => withSomeStore(storeId, (storeId) => server.keys({ after, limit, storeId }))),
     write: ({ event, payload, runHandlers, storeId }) =>
       call("write", (server) =>
         Effect.map(
@@ -218,6 +262,22 @@ export const createEventLogServer = <Groups extends EventGroup.Any, Transaction 
       ),
     processed: ({ sequence, storeId }) =>
       call("processed", (server) => withStore(storeId, (storeId) => server.processed({ storeId, sequence }))),
+    failures: ({ after, limit = 100, storeId } = {}) =>
+      call("failures", (server) =>
+        withSomeStore(storeId, (storeId) =>
+          withSomeStore(after?.storeId, (behind) =>
+            server.failures({ storeId, after: behind && { storeId: behind, sequence: after!.sequence }, limit })
+          )
+        )
+      ),
+    retryFailure: ({ sequence, storeId }) =>
+      call("retryFailure", (server) => withStore(storeId, (storeId) => server.retryFailure({ storeId, sequence }))),
+    retryFailures: ({ reason, storeId } = {}) =>
+      call("retryFailures", (server) => withSomeStore(storeId, (storeId) => server.retryFailures({ storeId, reason }))),
+    discardFailure: ({ sequence, storeId }) =>
+      call("discardFailure", (server) => withStore(storeId, (storeId) => server.discardFailure({ storeId, sequence }))),
+    reprocess: ({ from, storeId } = {}) =>
+      call("reprocess", (server) => withSomeStore(storeId, (storeId) => server.reprocess({ storeId, from }))),
     read: ({ storeId, ...range }) =>
       Stream.toAsyncIterable(
         Stream.unwrap(

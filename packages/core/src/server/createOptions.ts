@@ -2,6 +2,7 @@ import type { Layer } from "effect"
 import type { EventGroup, EventLog } from "effect/eventlog"
 import type { Backend, BackendServices } from "../backend/Backend.ts"
 import type { StoreProgress } from "../backend/StoreProgress.ts"
+import type { StoreReset } from "../processing/options.ts"
 import type { AppLogger } from "./appLogger.ts"
 import type { AsyncAuth, AsyncEnroll } from "./asyncAuth.ts"
 import type { AsyncHandlers } from "./asyncHandlers.ts"
@@ -26,6 +27,8 @@ export interface CreateEventLogServerOptions<Groups extends EventGroup.Any, Tran
    * @default everything is sent as it was written
    */
   readonly compaction?: ReadonlyArray<Layer.Layer<never, never, EventLogServerUnencrypted>> | undefined
+  /** See `ServerOptions.onReset`; it is given the backend's transaction, as handlers are. */
+  readonly onReset?: ((reset: StoreReset<Transaction>) => unknown) | undefined
   /** What clients may do. There is no default: `allowAll` must be written out. */
   readonly auth: AsyncAuth
   /** Names the store of a device that was never seen before. @default only assigned keys have a store */

@@ -2,14 +2,16 @@ import {
   aBoolean,
   aFunction,
   type Expectations,
+  mapOf,
   members,
   oneOf,
   positiveNumber,
   required,
+  texts,
   time,
   wholeNumber
 } from "../options/index.ts"
-import type { RetryDelays } from "../processing/options.ts"
+import type { RetryDelays, RetryOptions, RetryPolicy } from "../processing/options.ts"
 import { defaultLimits, type Limits } from "../wire/limits.ts"
 import type { ProtocolOptions } from "./endpoints.ts"
 import type { ServerOptions } from "./options.ts"
@@ -24,6 +26,8 @@ const limits = Object.fromEntries(
 ) as Expectations<Limits>
 
 const delays = members<RetryDelays>({ min: required(time), max: required(time) })
+
+const policy = { attempts: wholeNumber(), backoff: delays }
 
 /** What `layer` takes beside a schema and handlers. */
 export const serverExpectations: Expectations<ServerOptions> = {
@@ -49,6 +53,11 @@ export const serverExpectations: Expectations<ServerOptions> = {
   leaseRetry: delays,
   outageRetry: delays,
   shutdownTimeout: time,
+  retry: members<RetryOptions>({ ...policy, events: mapOf(members<RetryPolicy>(policy)) }),
+  maxFailures: wholeNumber(),
+  ignoredEvents: texts,
   onHandlerFailure: aFunction,
-  onFeedMismatch: aFunction
+  onFeedMismatch: aFunction,
+  onReset: aFunction,
+  onTooManyFailures: aFunction
 }

@@ -175,6 +175,7 @@ const members = [
   "FeedStore.wakeups",
   "Progress.behind",
   "Progress.cursors",
+  "Progress.failures.list",
   "Progress.lease",
   "Progress.lease.advance",
   "Progress.raiseCutoffs",

@@ -213,6 +213,7 @@ it("a device whose entries all fail does not fill the log", async () => {
   const reported: Array<number> = []
   const { keys, server, url } = await start({
     logger: { ...silent, error: (_, text) => lines.push(text) },
+    maxFailures: count,
     onHandlerFailure: ({ sequence }) => {
       reported.push(sequence)
       throw new Error("a bug")

@@ -72,7 +72,8 @@ describe("a suite", () => {
     expect([...outcomes].filter(([, outcome]) => outcome !== "passed")).toEqual([
       ["moves nothing for a holder that lost it, and tells it so", "skipped: the harness has no expireLease"],
       ["stays with its new holder when the one that lost it gives up", "skipped: the harness has no expireLease"],
-      ["answers for a thousand stores at once", "skipped: this storage takes a minute for it"]
+      ["answers for a thousand stores at once", "skipped: this storage takes a minute for it"],
+      ["is fenced", "skipped: the harness has no expireLease"]
     ])
   })
 

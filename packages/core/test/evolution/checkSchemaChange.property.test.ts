@@ -2,7 +2,7 @@ import { Effect, Result, Schema } from "effect"
 import { EventGroup, EventLog } from "effect/eventlog"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { checkSchemaChange, type SchemaProblem } from "../../src/index.ts"
+import { checkSchemaChange, type SchemaProblem } from "../../src/evolution/index.ts"
 import { scaled } from "../processing/harness.ts"
 
 /** A type, so that schemas and values can be made of it, and changed. */

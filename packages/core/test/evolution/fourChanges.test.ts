@@ -2,7 +2,7 @@ import { Effect, Option, Schema } from "effect"
 import { SchemaBinary } from "effect/encoding"
 import { EventGroup, EventLog, EventRow } from "effect/eventlog"
 import { describe, expect, it } from "vitest"
-import { checkSchemaChange } from "../../src/index.ts"
+import { checkSchemaChange } from "../../src/evolution/index.ts"
 
 type AnySchema = EventLog.EventLogSchema<EventGroup.Any>
 

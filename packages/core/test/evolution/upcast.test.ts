@@ -2,8 +2,8 @@ import { openApp } from "@eventlog-server/testkit/devices"
 import { Effect, Schema } from "effect"
 import { EventGroup, EventLog } from "effect/eventlog"
 import { describe, expect, it, onTestFinished } from "vitest"
-import { upcast as upcastOnDevices } from "../../src/client/index.ts"
-import { allowAll, createEventLogServer, type HandlerInput, memoryBackend, upcast } from "../../src/index.ts"
+import { upcast } from "../../src/evolution/index.ts"
+import { allowAll, createEventLogServer, type HandlerInput, memoryBackend } from "../../src/index.ts"
 import { host } from "../server/host.ts"
 
 const byId = ({ id }: { readonly id: string }) => id
@@ -45,9 +45,7 @@ describe("upcast", () => {
     const device = await openApp({
       url,
       schema,
-      handlers: EventLog.group(Timed, (on) =>
-        on.handle("Timed", handler).handle("Lasted", upcastOnDevices(handler, inSeconds))
-      )
+      handlers: EventLog.group(Timed, (on) => on.handle("Timed", handler).handle("Lasted", upcast(handler, inSeconds)))
     })
     await device.write({ event: "Lasted", payload: { id: "a", minutes: 2 } })
     await device.until(({ pendingWrites }) => pendingWrites === 0)

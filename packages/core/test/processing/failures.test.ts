@@ -51,7 +51,14 @@ describe("an entry whose handler fails counts as processed", () => {
       const { ended, failures, stats, storeId } = yield* processThree(Effect.fail("no such list"))
       expect(ended).toEqual([1, 3])
       expect(failures).toMatchObject([
-        { storeId, sequence: 2, author: "device", reason: "Failed", cause: "no such list", entry: { event: "Set" } }
+        {
+          storeId,
+          sequence: 2,
+          author: "device",
+          reason: "HandlerFailed",
+          cause: "no such list",
+          entry: { event: "Set" }
+        }
       ])
       expect(stats).toMatchObject({ processed: 3, handlerFailures: 1 })
     })
@@ -65,7 +72,7 @@ describe("an entry whose handler fails counts as processed", () => {
       })
       const { ended, failures } = yield* processThree(throws)
       expect(ended).toEqual([1, 3])
-      expect(failures).toMatchObject([{ reason: "Failed", cause: error }])
+      expect(failures).toMatchObject([{ reason: "HandlerFailed", cause: error }])
     })
   )
 
@@ -73,7 +80,7 @@ describe("an entry whose handler fails counts as processed", () => {
     Effect.gen(function* () {
       const { ended, failures } = yield* processThree(Effect.interrupt)
       expect(ended).toEqual([1, 3])
-      expect(failures).toMatchObject([{ reason: "Failed", sequence: 2 }])
+      expect(failures).toMatchObject([{ reason: "HandlerFailed", sequence: 2 }])
     })
   )
 
@@ -130,7 +137,7 @@ describe("an entry whose handler fails counts as processed", () => {
       const logger = Logger.make<unknown, void>(({ fiber, logLevel }) => {
         logged.push({ logLevel, ...fiber.getRef(References.CurrentLogAnnotations) })
       })
-      const counter = handlerFailures.pipe(Metric.withAttributes({ reason: "Failed" }))
+      const counter = handlerFailures.pipe(Metric.withAttributes({ reason: "HandlerFailed" }))
       const before = yield* Metric.value(counter)
       const node = yield* startNode(
         backend.services,
@@ -143,7 +150,14 @@ describe("an entry whose handler fails counts as processed", () => {
       yield* commit(backend, node, storeId, records)
       yield* node.processing.processed(storeId, 1)
       expect(logged).toEqual([
-        { logLevel: "Error", storeId, sequence: 1, event: "Set", entryId: records[0]?.entry.idString, reason: "Failed" }
+        {
+          logLevel: "Error",
+          storeId,
+          sequence: 1,
+          event: "Set",
+          entryId: records[0]?.entry.idString,
+          reason: "HandlerFailed"
+        }
       ])
       expect((yield* Metric.value(counter)).count).toBe(before.count + 1)
     })

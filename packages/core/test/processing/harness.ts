@@ -130,7 +130,7 @@ export interface TestOptions extends ProcessingOptions {
 }
 
 /**
- * Starts processing on a backend, until it is closed or the test ends. The end of a test doesn't wait for the close, which
+ * Starts processing on a backend, until it is closed or the test ends. Handlers that fail aren't tried again, unless the options say so. The end of a test doesn't wait for the close, which
  * may take time that no test clock passes any more.
  */
 export const startNode = Effect.fnUntraced(function* (
@@ -140,7 +140,7 @@ export const startNode = Effect.fnUntraced(function* (
   loggers: ReadonlyArray<Logger.Logger<unknown, void>> = []
 ): Effect.fn.Return<TestNode, never, Scope.Scope> {
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Effect.forkDetach(Scope.close(scope, Exit.void)))
-  const layer = layerProcessing(resolveProcessingOptions(options, limits)).pipe(
+  const layer = layerProcessing(resolveProcessingOptions({ retry: { attempts: 1 }, ...options }, limits)).pipe(
     Layer.provideMerge(handlers),
     Layer.provideMerge(Layer.mergeAll(EventLog.layerRegistry, Reactivity.layer)),
     Layer.provideMerge(layerContinuity(() => {})),
@@ -196,6 +196,11 @@ export const withLeases = (
 /** The counts of a test: bigger when EVENTLOG_TEST_LONG is set. */
 export const scaled = (small: number, long: number): number => (process.env.EVENTLOG_TEST_LONG ? long : small)
 
+const failuresOf = ({ failures }: StoreProgress["Service"], storeId: StoreId) => ({
+  record: (failed: Parameters<typeof failures.record>[1]) => failures.record(storeId, failed),
+  settle: (sequences: ReadonlyArray<number>) => failures.settle(storeId, sequences)
+})
+
 /** A backend whose leases process in transactions; there is nothing that one would undo but the cursor. */
 export const withTransactions = ({ progress, services }: TestBackend): Context.Context<BackendServices> =>
   Context.add(services, StoreProgress, {
@@ -205,7 +210,10 @@ export const withTransactions = ({ progress, services }: TestBackend): Context.C
         progress.lease(storeId),
         Option.map((lease) => ({
           ...lease,
-          transaction: (work) => Effect.flatMap(work(Effect.exit), lease.advance)
+          transaction: (work) =>
+            Effect.flatMap(work({ contain: Effect.exit, failures: failuresOf(progress, storeId) }), (processed) =>
+              processed === undefined ? Effect.void : lease.advance(processed)
+            )
         }))
       )
   })

@@ -39,11 +39,13 @@ describe("the cursor passes", () => {
     })
   )
 
-  it.effect("events that it knows no handler for", () =>
+  it.effect("events that it is to ignore", () =>
     Effect.gen(function* () {
       const backend = yield* makeBackend
       const journal = makeJournal()
-      const node = yield* startNode(backend.services, journal.handlers)
+      const node = yield* startNode(backend.services, journal.handlers, {
+        ignoredEvents: [unknownEvent(setRecord(1)).entry.event]
+      })
       const storeId = freshStoreId()
       yield* commit(backend, node, storeId, [unknownEvent(setRecord(1)), setRecord(2), unknownEvent(setRecord(3))])
       yield* node.processing.processed(storeId, 3)

@@ -106,8 +106,8 @@ describe.each(modes)("a plain function as a handler, in %s", (_, servicesOf) => 
       yield* node.processing.processed(storeId, 4)
       expect(seen).toEqual(range(1, 4).map((value) => [storeId, "device", value]))
       expect(failures).toMatchObject([
-        { sequence: 1, reason: "Failed", cause: { message: "thrown" } },
-        { sequence: 2, reason: "Failed", cause: { message: "rejected" } }
+        { sequence: 1, reason: "HandlerFailed", cause: { message: "thrown" } },
+        { sequence: 2, reason: "HandlerFailed", cause: { message: "rejected" } }
       ])
     })
   )
@@ -144,7 +144,7 @@ describe.each(modes)("a plain function as a handler, in %s", (_, servicesOf) => 
         expect(seen).toEqual([[1, "device"], 1, [2, "device"], [3, "device"], 3, [4, "device"], [5, "device"], 5])
         expect(interrupted).toEqual([4])
         expect(failures).toMatchObject([
-          { sequence: 2, reason: "Failed", cause: { message: "failed" } },
+          { sequence: 2, reason: "HandlerFailed", cause: { message: "failed" } },
           { sequence: 4, reason: "TimedOut" }
         ])
       })

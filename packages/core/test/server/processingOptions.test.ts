@@ -169,7 +169,7 @@ describe("an option of processing arrives where it is given to the server", () =
 })
 
 it("gives processing every option, and the limits that concern it", () => {
-  const calls = { onHandlerFailure: () => {}, onFeedMismatch: () => {} }
+  const calls = { onHandlerFailure: () => {}, onFeedMismatch: () => {}, onTooManyFailures: () => {}, onReset: () => {} }
   const options = {
     ...calls,
     handlerTimeout: 1,
@@ -178,12 +178,25 @@ it("gives processing every option, and the limits that concern it", () => {
     linger: 4,
     leaseRetry: { min: 5, max: 6 },
     outageRetry: { min: 7, max: 8 },
-    shutdownTimeout: 9
+    shutdownTimeout: 9,
+    maxFailures: 15
   }
   const limits = { maxPageEntries: 10, maxPageBytes: 11, maxConflicts: 12, maxConflictBytes: 13, maxPausedBytes: 14 }
   const { maxPageBytes: maxBytes, maxPageEntries: maxEntries, ...others } = limits
-  const { processing } = resolveOptions({ ...options, limits })
-  expect(processing).toEqual({ ...options, ...others, pageLimits: { maxEntries, maxBytes } })
+  const backoff = { min: 16, max: 17 }
+  const { processing } = resolveOptions({
+    ...options,
+    limits,
+    retry: { attempts: 18, backoff, events: { Mailed: { attempts: 1 } } },
+    ignoredEvents: ["Whispered"]
+  })
+  expect(processing).toEqual({
+    ...options,
+    ...others,
+    pageLimits: { maxEntries, maxBytes },
+    retry: { all: { attempts: 18, backoff }, events: new Map([["Mailed", { attempts: 1, backoff }]]) },
+    ignoredEvents: new Set(["Whispered"])
+  })
 })
 
 it("has the same defaults for those who use processing alone", () => {

@@ -14,9 +14,9 @@ export const erase = (database: Database, storeId: StoreId): Effect.Effect<void,
   const eraseAll = () =>
     connection.transaction().execute(async (transaction) => {
       await sql`
-        update ${tables.stores} set erased = 1, head = 0, processed = 0, lease_holder = null, lease_until = 0
+        update ${tables.stores} set erased = 1, head = 0, processed = 0, replay_to = 0, rewind_to = null, lease_holder = null, lease_until = 0
         where store_id = ${storeId}`.execute(transaction)
-      for (const table of [tables.entries, tables.groups, tables.failures]) {
+      for (const table of [tables.entries, tables.groups, tables.failures, tables.retries]) {
         await sql`delete from ${table}
           where store = (select id from ${tables.stores} where store_id = ${storeId})`.execute(transaction)
       }

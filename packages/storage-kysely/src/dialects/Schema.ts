@@ -27,6 +27,12 @@ export interface Schema {
     name: string,
     columns: ReadonlyArray<string>
   ) => Promise<unknown>
+  /** Adds a column to a table; does nothing where there is one of that name. */
+  readonly addColumn: (
+    connection: Connection,
+    table: RawBuilder<unknown>,
+    definition: RawBuilder<unknown>
+  ) => Promise<unknown>
   /** What else the tables need when they are made, after them. */
   readonly complete?: ((target: Target, prefix: string) => Promise<void>) | undefined
 }

@@ -1,6 +1,8 @@
 import type { KnownEntry } from "@eventlog-server/core/backend"
 import type { RawBuilder } from "kysely"
 import type { RunTarget } from "../database/Target.ts"
+import { toNumber } from "../database/values.ts"
+import type { StoreRow } from "../schema/tables.ts"
 
 /** What somebody asks for who has, or wants, the lease of a store. */
 export interface LeaseCall {
@@ -29,6 +31,24 @@ export interface StoreUpdate {
 /** An update as it is for each call. */
 export type StoreUpdateOf = (call: LeaseCallSql) => StoreUpdate
 
+/** How far a store was processed, as its row says it. */
+export type CursorRow = Pick<StoreRow, "processed" | "replay_to" | "rewind_to">
+
+/** How far a store was processed. */
+export interface StoreCursor {
+  readonly cursor: number
+  /** See `Lease.replayTo`. */
+  readonly replayTo: number
+  /** See `Lease.rewindTo`. */
+  readonly rewindTo: number | undefined
+}
+
+export const toCursor = ({ processed, replay_to, rewind_to }: CursorRow): StoreCursor => ({
+  cursor: toNumber(processed),
+  replayTo: toNumber(replay_to),
+  rewindTo: rewind_to === null ? undefined : toNumber(rewind_to)
+})
+
 /**
  * Updates the rows of several stores, all different, in one atomic step and without waiting for anybody. Leaves out rows
  * that somebody holds, and those that don't meet the condition. Returns for each call that updated a row, by its index, the
@@ -38,4 +58,4 @@ export type UpdateStores = (
   target: RunTarget,
   calls: ReadonlyArray<LeaseCall>,
   updateOf: StoreUpdateOf
-) => Promise<ReadonlyMap<number, number>>
+) => Promise<ReadonlyMap<number, StoreCursor>>

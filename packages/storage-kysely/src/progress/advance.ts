@@ -10,12 +10,17 @@ import { sql } from "kysely"
 import { attempt, type Database } from "../database/Database.ts"
 import type { Held, LeaseUpdates } from "./leaseUpdates.ts"
 
-/** Whether the lease is held still. One that ran out never comes back, so it was held before too. */
+/**
+ * Whether the lease is held still, and the cursor may be moved by it. One that ran out never comes back, so it was held before too;
+ * one whose cursor is to be rewound doesn't either.
+ */
 const isLeaseHeld = (database: Database, { storeId, token }: Held): Effect.Effect<boolean, StorageError> =>
   attempt(database, "Lease.advance", async () => {
     const { connection, dialect, tables } = database
     const { rows } = await sql`select 1 from ${tables.stores}
-      where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now}`.execute(connection)
+      where store_id = ${storeId} and lease_holder = ${token} and lease_until > ${dialect.now} and rewind_to is null`.execute(
+      connection
+    )
     return rows.length > 0
   })
 

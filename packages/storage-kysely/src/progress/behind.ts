@@ -18,7 +18,7 @@ export const behind = (
   const rest = after === undefined ? sql`` : sql`and store_id > ${after}`
   return attempt(database, "StoreProgress.behind", async () => {
     const { rows } = await sql<Pick<StoreRow, "store_id">>`
-      select store_id from ${tables.stores} where head <> processed and erased = 0 ${rest}
+      select store_id from ${tables.stores} where (head <> processed or rewind_to is not null) and erased = 0 ${rest}
       order by store_id limit ${limit}`.execute(connection)
     return rows.map(({ store_id }) => store_id as StoreId)
   })

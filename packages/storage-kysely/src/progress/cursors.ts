@@ -18,7 +18,8 @@ export const cursors = Effect.fnUntraced(function* (
   for (const chunk of chunksOf(storeIds, maxStores)) {
     yield* attempt(database, "StoreProgress.cursors", async () => {
       const { rows } = await sql<Pick<StoreRow, "store_id" | "processed">>`
-        select store_id, processed from ${tables.stores} where store_id in (${sql.join(chunk)})`.execute(connection)
+        select store_id, case when rewind_to < processed then rewind_to else processed end as processed
+        from ${tables.stores} where store_id in (${sql.join(chunk)})`.execute(connection)
       for (const { processed, store_id } of rows) found.set(store_id, toNumber(processed))
     })
   }

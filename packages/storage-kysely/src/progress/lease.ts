@@ -3,6 +3,7 @@ import { Clock, Effect, Option, Schedule, type Scope } from "effect"
 import { beforeLeaving, type Database } from "../database/Database.ts"
 import { makeAdvance } from "./advance.ts"
 import { type Held, type LeaseUpdates, makeLeaseUpdates } from "./leaseUpdates.ts"
+import { makeRewind } from "./rewind.ts"
 
 /** What leases are made of. */
 interface Parts {
@@ -69,7 +70,11 @@ export const makeLease = (
     )
     if (Option.isNone(cursor)) return Option.none()
     yield* Effect.forkScoped(keep(parts, held))
-    const lease = { cursor: cursor.value, advance: makeAdvance(database, parts.updates, held) }
+    const lease = {
+      ...cursor.value,
+      advance: makeAdvance(database, parts.updates, held),
+      rewind: makeRewind(database, held)
+    }
     return Option.some(extend(lease, storeId, held.token))
   })
 }

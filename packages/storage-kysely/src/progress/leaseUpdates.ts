@@ -6,8 +6,14 @@ import { attempt, type Database } from "../database/Database.ts"
 import type { Later } from "../database/gather.ts"
 import { holds } from "../database/known.ts"
 import { createStore } from "../database/stores.ts"
-import { toNumber } from "../database/values.ts"
-import type { LeaseCall, StoreUpdate, StoreUpdateOf } from "../dialects/StoreUpdates.ts"
+import {
+  type CursorRow,
+  type LeaseCall,
+  type StoreCursor,
+  type StoreUpdate,
+  type StoreUpdateOf,
+  toCursor
+} from "../dialects/StoreUpdates.ts"
 import type { StoreRow } from "../schema/tables.ts"
 
 /** A lease as its holder knows it. The token is the holder's alone, and so the fence of everything that it does. */
@@ -21,8 +27,8 @@ export type Update<Call> = (call: Call) => Effect.Effect<boolean, StorageError>
 
 /** What is done to the rows of stores for their leases: to several in one step, where it is asked for at the same time. */
 export interface LeaseUpdates {
-  /** Takes the lease unless somebody holds it, and returns the cursor. */
-  readonly take: (held: Held) => Effect.Effect<Option.Option<number>, StorageError>
+  /** Takes the lease unless somebody holds it, and returns how far the store was processed. */
+  readonly take: (held: Held) => Effect.Effect<Option.Option<StoreCursor>, StorageError>
   readonly renew: Update<Held>
   readonly free: Update<Held>
   readonly advance: Update<Held & Required<LeaseCall>>
@@ -64,7 +70,7 @@ const updateTogether = (
   database: Database,
   { operation, updateOf }: UpdateOptions,
   calls: ReadonlyArray<LeaseCall>
-): Effect.Effect<ReadonlyMap<number, number>, StorageError> =>
+): Effect.Effect<ReadonlyMap<number, StoreCursor>, StorageError> =>
   attempt(database, operation, async () => {
     const places = Array.from(new Map(calls.map(({ storeId }, place) => [storeId, place])).values())
     const different = places.map((place) => calls[place]!)
@@ -90,13 +96,13 @@ const findLease = (
   database: Database,
   operation: string,
   { storeId, token }: Held
-): Effect.Effect<Option.Option<number> | undefined, StorageError> =>
+): Effect.Effect<Option.Option<StoreCursor> | undefined, StorageError> =>
   attempt(database, operation, async () => {
     const { run, tables } = database
-    const { rows } = await run(sql<Pick<StoreRow, "lease_holder" | "processed">>`
-      select lease_holder, processed from ${tables.stores} where store_id = ${storeId}`)
+    const { rows } = await run(sql<CursorRow & Pick<StoreRow, "lease_holder">>`
+      select lease_holder, processed, replay_to, rewind_to from ${tables.stores} where store_id = ${storeId}`)
     const [row] = rows
-    return row && (row.lease_holder === token ? Option.some(toNumber(row.processed)) : Option.none())
+    return row && (row.lease_holder === token ? Option.some(toCursor(row)) : Option.none())
   })
 
 /** A try whose answer was lost may have taken the lease already. */
@@ -104,7 +110,7 @@ const takeAlone = Effect.fnUntraced(function* (
   database: Database,
   options: UpdateOptions,
   held: Held
-): Effect.fn.Return<Option.Option<number>, StorageError> {
+): Effect.fn.Return<Option.Option<StoreCursor>, StorageError> {
   const { operation } = options
   yield* updateAlone(database, options, held)
   const found = yield* findLease(database, operation, held)
@@ -134,7 +140,7 @@ const takeTogether = Effect.fnUntraced(function* (
   database: Database,
   options: UpdateOptions,
   calls: ReadonlyArray<Held>
-): Effect.fn.Return<ReadonlyMap<number, Option.Option<number>>, StorageError> {
+): Effect.fn.Return<ReadonlyMap<number, Option.Option<StoreCursor>>, StorageError> {
   const cursors = yield* updateTogether(database, options, calls)
   const found = new Map(Array.from(cursors, ([place, cursor]) => [place, Option.some(cursor)]))
   const taken = new Set(Array.from(cursors.keys(), (place) => calls[place]!.storeId))
@@ -168,7 +174,7 @@ const updatesOf = (
     advance: ({ holds, sequence, token }) =>
       soon({
         set: sql`processed = case when s.processed < ${sequence} then ${sequence} else s.processed end`,
-        where: sql`s.lease_holder = ${token} and s.lease_until > ${now} and ${holds}`
+        where: sql`s.lease_holder = ${token} and s.lease_until > ${now} and s.rewind_to is null and ${holds}`
       })
   }
 }
@@ -179,7 +185,7 @@ export const makeLeaseUpdates = (database: Database, leaseMillis: number): Lease
   const operation = "StoreProgress.lease"
   const taking: UpdateOptions = { operation, updateOf: take }
   return {
-    take: combine<Held, Option.Option<number>, StorageError>({
+    take: combine<Held, Option.Option<StoreCursor>, StorageError>({
       alone: (held) => takeAlone(database, taking, held),
       together: (calls) => takeTogether(database, taking, calls),
       weigh: () => 1,

@@ -112,6 +112,30 @@ export const createFailures = async (
     .execute()
 }
 
+/** Makes the table of failures that are to be tried again: few at any time, so that looking for them costs nothing. */
+export const createRetries = async (connection: Connection, options: TableOptions): Promise<void> => {
+  const schema = options.schema === undefined ? connection.schema : connection.schema.withSchema(options.schema)
+  const prefix = prefixOf(options)
+  await schema
+    .createTable(`${prefix}retries`)
+    .ifNotExists()
+    .addColumn("store", "integer", (column) => column.notNull())
+    .addColumn("sequence", "bigint", (column) => column.notNull())
+    .addPrimaryKeyConstraint(`${prefix}retries_by_sequence`, ["store", "sequence"])
+    .execute()
+}
+
+/** Adds what stores remember of cursors that are, or were, rewound. */
+export const addRewinding = async (
+  connection: Connection,
+  { schema }: Dialect,
+  options: TableOptions
+): Promise<void> => {
+  const { stores } = tablesOf(options)
+  await schema.addColumn(connection, stores, sql`replay_to bigint not null default 0`)
+  await schema.addColumn(connection, stores, sql`rewind_to bigint`)
+}
+
 /** Every table of the package, for good: with them go all feeds. */
 export const dropTables = async (connection: Connection, options: TableOptions): Promise<void> => {
   for (const table of Object.values(tablesOf(options))) await sql`drop table if exists ${table}`.execute(connection)

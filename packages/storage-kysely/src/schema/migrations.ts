@@ -1,7 +1,14 @@
 import type { Kysely } from "kysely"
 import { type MigrationProvider, Migrator, type MigratorProps } from "kysely/migration"
 import { type DialectName, dialects } from "../dialects/dialects.ts"
-import { createFailures, createTables, dropTables, indexKeysByStore } from "./createTables.ts"
+import {
+  addRewinding,
+  createFailures,
+  createRetries,
+  createTables,
+  dropTables,
+  indexKeysByStore
+} from "./createTables.ts"
 import { prefixOf, type TableOptions } from "./tables.ts"
 
 /** Which tables to make, for which database. */
@@ -27,6 +34,16 @@ export const migrationProvider = (options: SchemaOptions): MigrationProvider => 
     "0003_failures": {
       up: (db) => createFailures(db, dialects[options.dialect], options),
       // Nor does it mind the table, which goes with the others: what operators may still need of it stays.
+      down: async () => {}
+    },
+    "0004_retries": {
+      up: (db) => createRetries(db, options),
+      // An earlier release doesn't look at it.
+      down: async () => {}
+    },
+    "0005_rewinding": {
+      up: (db) => addRewinding(db, dialects[options.dialect], options),
+      // Both columns have a default, and an earlier release leaves them alone: what is rewound waits for a later one.
       down: async () => {}
     }
   })

@@ -15,6 +15,10 @@ export interface StoreRow {
   readonly erased: number
   /** The last sequence that handlers passed; 0 before the first. */
   readonly processed: BigInteger
+  /** How far the store was processed before its cursor was last rewound; 0 where it never was. */
+  readonly replay_to: BigInteger
+  /** Where the cursor is to be rewound to; `null` where nobody wants that. */
+  readonly rewind_to: BigInteger | null
   /** The token of whoever holds the processing lease: the fence. */
   readonly lease_holder: string | null
   /** When the lease runs out, in milliseconds since the epoch, by the database's clock. */
@@ -73,6 +77,13 @@ export interface FailureRow {
   readonly last_at: BigInteger
 }
 
+/** An entry whose handler failed and that is to be tried again. */
+export interface RetryRow {
+  /** `StoreRow.id`. */
+  readonly store: number
+  readonly sequence: BigInteger
+}
+
 /** A public key and its store. */
 export interface KeyRow {
   readonly public_key: string
@@ -101,6 +112,7 @@ export interface EventLogTables {
   readonly entries: EntryRow
   readonly groups: GroupRow
   readonly failures: FailureRow
+  readonly retries: RetryRow
   readonly keys: KeyRow
   readonly identity: IdentityRow
 }
@@ -109,7 +121,7 @@ export interface EventLogTables {
 export const columnsOf: {
   readonly [Name in keyof EventLogTables]: ReadonlyArray<keyof EventLogTables[Name] & string>
 } = {
-  stores: ["id", "store_id", "head", "erased", "processed", "lease_holder", "lease_until"],
+  stores: ["id", "store_id", "head", "erased", "processed", "replay_to", "rewind_to", "lease_holder", "lease_until"],
   entries: [
     "store",
     "sequence",
@@ -136,6 +148,7 @@ export const columnsOf: {
     "first_at",
     "last_at"
   ],
+  retries: ["store", "sequence"],
   keys: ["public_key", "store_id", "signing_public_key", "removed", "access_change"],
   identity: ["id", "remote_id", "access_changes"]
 }
@@ -168,6 +181,7 @@ export const tablesOf = (options: TableOptions): Tables => {
     entries: table("entries"),
     groups: table("groups"),
     failures: table("failures"),
+    retries: table("retries"),
     keys: table("keys"),
     identity: table("identity")
   }

@@ -4,12 +4,16 @@ import {
   type Lease,
   LeaseLostError,
   type StorageError,
-  type StoreId
+  type StoreId,
+  type Within
 } from "@eventlog-server/core/backend"
 import { Effect, Exit } from "effect"
 import { type ControlledTransaction, type Kysely, type KyselyPlugin, type RawBuilder, sql } from "kysely"
 import { beforeLeaving, type Database } from "../database/Database.ts"
 import { holds } from "../database/known.ts"
+import type { Connection } from "../database/Target.ts"
+import { keep, settle } from "../progress/failures.ts"
+import { rewindIn } from "../progress/rewind.ts"
 import { type Conflicts, containIn, within } from "./contain.ts"
 
 /** A lease that transactions move the cursor of. */
@@ -50,11 +54,13 @@ const rollBack = <DB>(database: Database, transaction: ControlledTransaction<DB>
 const unchanged: KyselyPlugin = { transformQuery: ({ node }) => node, transformResult: async ({ result }) => result }
 
 /**
- * `Lease.transaction`. The last statement is the fence and the cursor in one: it moves the cursor of whoever holds the lease
+ * `Lease.transaction`, and `Lease.rewind` in one. The last statement is the fence and the cursor in one: it moves the cursor of whoever holds the lease
  * from where this holder knows it to be, to an entry that is still there. A commit whose answer was lost is found out so: the cursor is elsewhere, the lease
  * counts as lost, and whoever takes it next goes on from the cursor.
  */
-export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable<Lease["transaction"]> => {
+export const leaseTransaction = <DB>(
+  lease: TransactionalLease<DB>
+): Required<Pick<Lease, "rewind" | "transaction">> => {
   const { database, leaseMillis, storeId, token } = lease
   const { dialect, tables } = database
   // An instance of its own: what stands in the way of handlers doesn't stand in ours.
@@ -80,32 +86,73 @@ export const leaseTransaction = <DB>(lease: TransactionalLease<DB>): NonNullable
     Effect.map(
       within(dialect, () =>
         sql`update ${tables.stores} as s set ${change}
-          where store_id = ${storeId} and lease_holder = ${token} and processed = ${cursor} ${condition}`.execute(
-          transaction.withoutPlugins()
-        )
+          where store_id = ${storeId} and lease_holder = ${token} and processed = ${cursor} and rewind_to is null
+          ${condition}`.execute(transaction.withoutPlugins())
       ),
       ({ numAffectedRows }) => numAffectedRows === 1n
     )
 
-  const commit = Effect.fnUntraced(function* (transaction: ControlledTransaction<DB>, processed: KnownEntry) {
+  /** Fails where the cursor isn't the holder's to move any more. Not by a select, which may see the snapshot of before. */
+  const checkHolder = Effect.fnUntraced(function* (transaction: ControlledTransaction<DB>) {
+    if (!(yield* update(transaction, sql`erased = erased`, sql``))) return yield* new LeaseLostError({ storeId })
+  })
+
+  const move = Effect.fnUntraced(function* (transaction: ControlledTransaction<DB>, processed: KnownEntry) {
     const { sequence } = processed
     const ifHeld = sql`and ${holds(tables, sql`s.id`, processed)}`
-    if (!(yield* update(transaction, sql`processed = ${sequence}`, ifHeld))) {
-      // Not by a select, which may see the snapshot that the transaction began with.
-      const isHolder = yield* update(transaction, sql`erased = erased`, sql``)
-      return yield* isHolder ? new FeedLostError({ storeId, sequence }) : new LeaseLostError({ storeId })
-    }
+    if (yield* update(transaction, sql`processed = ${sequence}`, ifHeld)) return
+    yield* checkHolder(transaction)
+    return yield* new FeedLostError({ storeId, sequence })
+  })
+
+  const commit = Effect.fnUntraced(function* (
+    transaction: ControlledTransaction<DB>,
+    processed: KnownEntry | undefined
+  ) {
+    yield* processed === undefined ? checkHolder(transaction) : move(transaction, processed)
     yield* end(database, transaction)
     yield* within(dialect, () => transaction.commit().execute())
-    cursor = sequence
+    cursor = processed?.sequence ?? cursor
     conflicts.count = 0
   })
 
-  return (work) =>
-    Effect.acquireUseRelease(
-      begin,
-      (transaction) =>
-        Effect.flatMap(work(containIn(dialect, transaction, conflicts)), (processed) => commit(transaction, processed)),
-      (transaction, exit) => (Exit.isSuccess(exit) ? Effect.void : rollBack(database, transaction))
+  const failuresIn = (transaction: ControlledTransaction<DB>): Within["failures"] => {
+    const change = <A>(how: (on: Connection, store: number) => Promise<A>) =>
+      within(dialect, async () => {
+        const on = transaction.withoutPlugins() as unknown as Connection
+        const { rows } = await sql<{ readonly id: number }>`
+          select id from ${tables.stores} where store_id = ${storeId}`.execute(on)
+        return how(on, rows[0]!.id)
+      })
+    return {
+      record: (failures) => change((on, store) => keep(database, on, store, failures)),
+      settle: (sequences) => change((on, store) => settle(database, on, store, sequences))
+    }
+  }
+
+  const inTransaction = <A, E, R>(use: (transaction: ControlledTransaction<DB>) => Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(begin, use, (transaction, exit) =>
+      Exit.isSuccess(exit) ? Effect.void : rollBack(database, transaction)
     )
+
+  return {
+    transaction: (work) =>
+      inTransaction((transaction) =>
+        Effect.flatMap(
+          work({ contain: containIn(dialect, transaction, conflicts), failures: failuresIn(transaction) }),
+          (processed) => commit(transaction, processed)
+        )
+      ),
+    rewind: (work) =>
+      inTransaction((transaction) =>
+        Effect.gen(function* () {
+          yield* work(containIn(dialect, transaction, conflicts))
+          const on = transaction.withoutPlugins() as unknown as Connection
+          const isDone = yield* within(dialect, () => rewindIn(database, on, { storeId, token }))
+          if (!isDone) return yield* new LeaseLostError({ storeId })
+          yield* end(database, transaction)
+          yield* within(dialect, () => transaction.commit().execute())
+        })
+      )
+  }
 }

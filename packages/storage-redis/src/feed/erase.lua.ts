@@ -11,7 +11,9 @@ redis.call('PUBLISH', channel, message)
 
 /** Takes an erased store off every list: nothing can be given to it any more. */
 export const unlistScript = script(`
-local stores, behind, behindStamps, failing, failingStamps = unpack(KEYS)
-for _, names in ipairs({ stores, behind, failing }) do redis.call('ZREM', names, ARGV[1]) end
-for _, stamps in ipairs({ behindStamps, failingStamps }) do redis.call('HDEL', stamps, ARGV[1]) end
+redis.call('ZREM', KEYS[1], ARGV[1])
+for i = 2, #KEYS, 2 do
+  redis.call('ZREM', KEYS[i], ARGV[1])
+  redis.call('HDEL', KEYS[i + 1], ARGV[1])
+end
 `)

@@ -25,9 +25,9 @@ const erase = async ({ keys, redis, wakeups }: RedisNode, storeId: StoreId): Pro
     await run(redis, eraseScript, [state, ...Object.values(others)], [channel, message])
     return {}
   })
-  const { behind, failing, stores } = keys
-  const lists = [stores, behind.names, behind.stamps, failing.names, failing.stamps]
-  await run(redis, unlistScript, lists, [storeId])
+  const { behind, failing, retrying, stores } = keys
+  const lists = [behind, failing, retrying].flatMap(({ names, stamps }) => [names, stamps])
+  await run(redis, unlistScript, [stores, ...lists], [storeId])
 }
 
 /** A read-only replica, full memory and a user without rights show here, too: reading the id is a script that may write it. */

@@ -7,12 +7,12 @@ import type { RedisNode } from "../node.ts"
 /** Stores that are looked at at once. */
 const pageSize = 500
 
-/** Returns 1 where the cursor is not at the head. Where it is, a stamp, if there is one, counts no more. */
+/** Returns 1 where the cursor is not at the head, or is to be rewound. Where it is at rest, a stamp, if there is one, counts no more. */
 const lookScript = eachScript(`${stampsLua}
 local state, stamp = KEYS[1], ARGV[1]
-local stored = redis.call('HMGET', state, 'erased', 'head', 'cursor')
+local stored = redis.call('HMGET', state, 'erased', 'head', 'cursor', 'rewind')
 if stored[1] then return 0 end
-if tonumber(stored[2] or 0) ~= tonumber(stored[3] or 0) then return 1 end
+if stored[4] or tonumber(stored[2] or 0) ~= tonumber(stored[3] or 0) then return 1 end
 if stamp ~= '' then takeOff(state, 'rested', stamp) end
 return 0
 `)

@@ -3,7 +3,7 @@ import { attempt } from "../errors.ts"
 import type { Listing } from "../lists/StampedList.ts"
 import type { RedisNode } from "../node.ts"
 import { run } from "../script.ts"
-import { listScript, recordScript, settleScript } from "./failures.lua.ts"
+import { listDueScript, listScript, recordScript, retryScript, settleScript } from "./failures.lua.ts"
 
 /** Stores whose failures are asked for at once. */
 const pageSize = 16
@@ -18,17 +18,25 @@ const restAt = 32
 const write = ({ author, entryId, event, message, primaryKey, reason, sequence }: Failure): Buffer =>
   Buffer.concat([entryId, Buffer.from(JSON.stringify({ sequence, event, primaryKey, author, reason, message }))])
 
-const read = (storeId: StoreId, kept: Buffer): KeptFailure => ({
+const read = (storeId: StoreId, kept: Buffer, isDue: boolean): KeptFailure => ({
   ...(JSON.parse(kept.toString("utf8", restAt)) as Omit<Failure, "entryId">),
   entryId: Uint8Array.from(kept.subarray(idAt, restAt)),
   storeId,
   attempts: kept.readUInt32BE(0),
+  isDue,
   firstAt: kept.readUIntBE(firstAtAt, 6),
   lastAt: kept.readUIntBE(lastAtAt, 6)
 })
 
+/** The keys of a store's failures, as scripts want them. */
+const keysOf = ({ keys }: RedisNode, storeId: StoreId): ReadonlyArray<string> => {
+  const { failures, retries, state } = keys.store(storeId)
+  return [failures, state, retries]
+}
+
 /** Which failures of one store are wanted. */
 interface StoreQuery {
+  readonly isDue?: true | undefined
   readonly after: number
   readonly limit: number
   /** The stamp that counts no more where the store has none. */
@@ -36,30 +44,36 @@ interface StoreQuery {
 }
 
 const load = async (
-  { keys, redis }: RedisNode,
+  node: RedisNode,
   storeId: StoreId,
-  { after, limit, stamp }: StoreQuery
+  { after, isDue, limit, stamp }: StoreQuery
 ): Promise<ReadonlyArray<KeptFailure>> => {
-  const { failures, state } = keys.store(storeId)
-  const kept = await run(redis, listScript, [failures, state], [after, limit, stamp ?? ""])
-  return (kept as ReadonlyArray<Buffer>).map((one) => read(storeId, one))
+  const script = isDue === undefined ? listScript : listDueScript
+  const reply = await run(node.redis, script, keysOf(node, storeId), [after, limit, stamp ?? ""])
+  const found: Array<KeptFailure> = []
+  const list = reply as ReadonlyArray<unknown>
+  for (let place = 0; place < list.length; place += 2) {
+    found.push(read(storeId, list[place] as Buffer, Number(list[place + 1]) === 1))
+  }
+  return found
 }
 
 /** The failures of stores that are listed behind one. */
 const loadBehind = async (
   node: RedisNode,
   after: StoreId | undefined,
-  limit: number
+  { isDue, limit }: Pick<StoreQuery, "isDue" | "limit">
 ): Promise<ReadonlyArray<KeptFailure>> => {
+  const stores = isDue === undefined ? node.failing : node.retrying
   const loadListed = ({ isOld, stamp, storeId }: Listing) =>
-    load(node, storeId as StoreId, { after: 0, limit, stamp: isOld ? stamp : undefined })
+    load(node, storeId as StoreId, { isDue, after: 0, limit, stamp: isOld ? stamp : undefined })
 
   const found: Array<KeptFailure> = []
   let from: string | undefined = after
   while (found.length < limit) {
-    const listings = await node.failing.page(from, pageSize)
+    const listings = await stores.page(from, pageSize)
     const loaded = await Promise.all(listings.map(loadListed))
-    await node.failing.takeOff(listings.filter(({ isOld }, index) => isOld && loaded[index]!.length === 0))
+    await stores.takeOff(listings.filter(({ isOld }, index) => isOld && loaded[index]!.length === 0))
     found.push(...loaded.flat())
     if (listings.length < pageSize) break
     from = listings.at(-1)!.storeId
@@ -68,10 +82,11 @@ const loadBehind = async (
 }
 
 const record = async (node: RedisNode, storeId: StoreId, failures: ReadonlyArray<Failure>): Promise<number> => {
-  const { failures: key, state } = node.keys.store(storeId)
   const args = failures.flatMap((failure) => [failure.sequence, write(failure)])
   return Number(
-    await node.failing.whileListed(storeId, (stamp) => run(node.redis, recordScript, [key, state], [stamp, ...args]))
+    await node.failing.whileListed(storeId, (stamp) =>
+      run(node.redis, recordScript, keysOf(node, storeId), [stamp, ...args])
+    )
   )
 }
 
@@ -82,25 +97,33 @@ const isBefore = (a: StoreId, b: StoreId): boolean => Buffer.compare(Buffer.from
 const listOne = async (
   node: RedisNode,
   storeId: StoreId,
-  { after, limit }: FailuresQuery
+  { after, isDue, limit }: FailuresQuery
 ): Promise<ReadonlyArray<KeptFailure>> => {
   if (after !== undefined && isBefore(storeId, after.storeId)) return []
-  return load(node, storeId, { after: after?.storeId === storeId ? after.sequence : 0, limit })
+  return load(node, storeId, { isDue, after: after?.storeId === storeId ? after.sequence : 0, limit })
 }
 
 const list = async (node: RedisNode, query: FailuresQuery): Promise<ReadonlyArray<KeptFailure>> => {
-  const { after, limit, storeId } = query
+  const { after, isDue, limit, storeId } = query
   if (storeId !== undefined) return listOne(node, storeId, query)
   const first = after === undefined ? [] : await listOne(node, after.storeId, query)
-  return [...first, ...(await loadBehind(node, after?.storeId, limit - first.length))].slice(0, limit)
+  const rest = await loadBehind(node, after?.storeId, { isDue, limit: limit - first.length })
+  return [...first, ...rest].slice(0, limit)
 }
 
 /** `StoreProgress.failures` on Redis. */
 export const makeFailures = (node: RedisNode): Failures => ({
   record: (storeId, failures) => attempt("StoreProgress.failures.record", () => record(node, storeId, failures)),
   list: (query) => attempt("StoreProgress.failures.list", () => list(node, query)),
+  retry: (storeId, sequences) =>
+    attempt("StoreProgress.failures.retry", async () => {
+      await node.retrying.whileListed(storeId, (stamp) =>
+        run(node.redis, retryScript, keysOf(node, storeId), [stamp, ...sequences])
+      )
+    }),
   settle: (storeId, sequences) =>
     attempt("StoreProgress.failures.settle", async () => {
-      await run(node.redis, settleScript, [node.keys.store(storeId).failures], sequences)
+      const { failures, retries } = node.keys.store(storeId)
+      await run(node.redis, settleScript, [failures, retries], sequences)
     })
 })

@@ -4,7 +4,8 @@ import { Clock, Effect, Option, Schedule, type Scope } from "effect"
 import { attempt, orLost } from "../errors.ts"
 import { knownArguments } from "../feed/known.ts"
 import type { RedisNode } from "../node.ts"
-import { advanceScript, releaseScript, renewScript, takeScript } from "./lease.lua.ts"
+import { run } from "../script.ts"
+import { advanceScript, releaseScript, renewScript, rewindScript, takeScript, wantRewoundScript } from "./lease.lua.ts"
 
 /** Waits for the next moment at which leases are renewed: all leases of a node at the same ones, so that they go together. */
 const untilRenewal = (leaseMillis: number): Effect.Effect<void> =>
@@ -32,25 +33,26 @@ const giveBackSoon = (giveBack: Effect.Effect<unknown, StorageError>): Effect.Ef
 
 /** Takes the lease of a store for as long as the scope is open. */
 export const takeLease = (
-  { calls, keys, scope }: RedisNode,
+  { calls, keys, redis, scope }: RedisNode,
   storeId: StoreId,
   leaseMillis: number
 ): Effect.Effect<Option.Option<Lease>, StorageError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { ids, state: stateKey } = keys.store(storeId)
+    const { failures, ids, retries, state: stateKey } = keys.store(storeId)
     const state = [stateKey]
     const holder = randomUUID()
 
     const giveBack = attempt("StoreProgress.lease", () => calls.run(releaseScript, state, [holder]))
     const take = attempt("StoreProgress.lease", () => calls.run(takeScript, state, [holder, leaseMillis]))
 
-    const cursor = yield* Effect.acquireRelease(
+    const taken = yield* Effect.acquireRelease(
       // It may have been taken, and the answer lost: then nobody would process the store until it runs out.
       Effect.onError(take, () => giveBackLater(giveBack, scope)),
       () => giveBackSoon(giveBack),
       { interruptible: true }
     )
-    if (cursor === null) return Option.none()
+    if (taken === null) return Option.none()
+    const [cursor, replayTo, rewindTo] = taken as ReadonlyArray<unknown>
 
     const renewed = attempt("StoreProgress.lease", () => calls.run(renewScript, state, [holder, leaseMillis]))
     yield* Effect.forkScoped(
@@ -62,6 +64,15 @@ export const takeLease = (
 
     return Option.some({
       cursor: Number(cursor),
+      replayTo: Number(replayTo),
+      rewindTo: rewindTo === null || rewindTo === undefined ? undefined : Number(String(rewindTo)),
+      rewind: (work) =>
+        work(Effect.exit).pipe(
+          Effect.andThen(
+            attempt("StoreProgress.rewind", () => run(redis, rewindScript, [...state, failures, retries], [holder]))
+          ),
+          Effect.flatMap((done) => (Number(done) === 1 ? Effect.void : Effect.fail(new LeaseLostError({ storeId }))))
+        ),
       advance: (processed) =>
         Effect.flatMap(
           attempt("StoreProgress.advance", () =>
@@ -71,3 +82,15 @@ export const takeLease = (
         )
     })
   })
+
+/** `StoreProgress.rewind`. */
+export const wantRewound = (
+  { behind, keys, redis }: RedisNode,
+  storeId: StoreId,
+  to: number
+): Effect.Effect<void, StorageError> =>
+  Effect.asVoid(
+    attempt("StoreProgress.rewind", () =>
+      behind.whileListed(storeId, (stamp) => run(redis, wantRewoundScript, [keys.store(storeId).state], [stamp, to]))
+    )
+  )

@@ -53,6 +53,8 @@ const add = async (transaction: unknown, store: string, entry: string): Promise<
 
 const projectionOf = (db: Kysely<Tables>): Projection => ({
   add,
+  clear: (transaction, store) =>
+    (transaction as Transaction<Tables>).deleteFrom("projection").where("store", "=", store).execute(),
   read: async (store) => {
     const rows = await db.selectFrom("projection").where("store", "=", store).select("entry").orderBy("place").execute()
     return rows.map(({ entry }) => entry)

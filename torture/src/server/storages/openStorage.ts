@@ -4,6 +4,8 @@ import type { Backend } from "@eventlog-server/core"
 export interface Projection {
   /** Adds an entry, in a handler's transaction. */
   readonly add: (transaction: unknown, storeId: string, id: string) => Promise<unknown>
+  /** Empties that of a store, in a transaction. */
+  readonly clear: (transaction: unknown, storeId: string) => Promise<unknown>
   /** The ids that the projection of a store holds, in the order in which they were added. */
   readonly read: (storeId: string) => Promise<ReadonlyArray<string>>
 }

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { expect } from "vitest"
 import type { StoreId } from "../../backend/StoreId.ts"
-import type { Failure, KeptFailure } from "../../backend/StoreProgress.ts"
+import type { Failure, FailuresQuery, KeptFailure } from "../../backend/StoreProgress.ts"
 import { freshStoreId, makeRecord, makeRecords } from "../fixtures.ts"
 import type { Node } from "../harness.ts"
 import type { Topic } from "../suite.ts"
@@ -12,13 +12,21 @@ const makeFailure = (sequence: number, fields: Partial<Failure> = {}): Failure =
   event: "Noted",
   primaryKey: "key",
   author: "author",
-  reason: "Failed",
+  reason: "HandlerFailed",
   message: "no room",
   ...fields
 })
 
 /** What was given, and how often. */
-const givenOf = ({ attempts, entryId, firstAt: _first, lastAt: _last, storeId: _store, ...failure }: KeptFailure) => ({
+const givenOf = ({
+  attempts,
+  entryId,
+  firstAt: _first,
+  isDue: _due,
+  lastAt: _last,
+  storeId: _store,
+  ...failure
+}: KeptFailure) => ({
   ...failure,
   entryId: Array.from(entryId),
   attempts
@@ -26,11 +34,21 @@ const givenOf = ({ attempts, entryId, firstAt: _first, lastAt: _last, storeId: _
 
 const ofStore = ({ progress }: Node, storeId: StoreId) => progress.failures.list({ storeId, limit: 1_000 })
 
+/** The sequences of those that are due. */
+const dueOf = ({ progress }: Node, query: Partial<FailuresQuery>) =>
+  Effect.map(progress.failures.list({ limit: 1_000, ...query, isDue: true }), (due) =>
+    due.map(({ sequence }) => sequence)
+  )
+
 /** Every failure, or those of a store, page by page. */
-const pageThrough = Effect.fnUntraced(function* ({ progress }: Node, limit: number, storeId?: StoreId) {
+const pageThrough = Effect.fnUntraced(function* (
+  { progress }: Node,
+  limit: number,
+  which: Pick<FailuresQuery, "isDue" | "storeId"> = {}
+) {
   const found: Array<KeptFailure> = []
   while (true) {
-    const page = yield* progress.failures.list({ storeId, after: found.at(-1), limit })
+    const page = yield* progress.failures.list({ ...which, after: found.at(-1), limit })
     expect(page.length).toBeLessThanOrEqual(limit)
     found.push(...page)
     if (page.length < limit) return found
@@ -81,6 +99,64 @@ export const failures: Topic = (check) => {
     })
   )
 
+  check("has those that are to be tried again due, until they were tried or settled", ({ node, peer }) =>
+    Effect.gen(function* () {
+      const [storeId, other] = [freshStoreId(), freshStoreId()]
+      for (const each of [storeId, other]) {
+        yield* node.feeds.append(each, makeRecords(4))
+        yield* node.progress.failures.record(
+          each,
+          [1, 2, 3, 4].map((sequence) => makeFailure(sequence))
+        )
+      }
+      expect((yield* ofStore(node, storeId)).map(({ isDue }) => isDue)).toEqual([false, false, false, false])
+      yield* peer.progress.failures.retry(storeId, [4, 1, 3, 9])
+      yield* peer.progress.failures.retry(other, [])
+      yield* peer.progress.failures.retry(freshStoreId(), [1])
+      expect((yield* ofStore(node, storeId)).map(({ isDue }) => isDue)).toEqual([true, false, true, true])
+      expect(yield* dueOf(node, { storeId })).toEqual([1, 3, 4])
+      expect(yield* dueOf(node, { storeId, after: { storeId, sequence: 1 }, limit: 1 })).toEqual([3])
+      expect(yield* dueOf(node, { storeId: other })).toEqual([])
+      yield* node.progress.failures.record(storeId, [makeFailure(3)])
+      yield* node.progress.failures.settle(storeId, [4])
+      expect(yield* dueOf(peer, { storeId })).toEqual([1])
+      const [kept] = (yield* ofStore(peer, storeId)).filter(({ sequence }) => sequence === 3)
+      expect(kept).toMatchObject({ attempts: 2, isDue: false })
+    })
+  )
+
+  check("lists those that are due of all stores, page by page", ({ node, peer }) =>
+    Effect.gen(function* () {
+      const stores = [freshStoreId(), freshStoreId(), freshStoreId()]
+      for (const storeId of stores) {
+        yield* node.feeds.append(storeId, makeRecords(9))
+        yield* node.progress.failures.record(
+          storeId,
+          [1, 2, 5, 9].map((sequence) => makeFailure(sequence))
+        )
+      }
+      yield* node.progress.failures.retry(stores[0]!, [9])
+      yield* node.progress.failures.retry(stores[2]!, [2, 5])
+      for (const limit of [1, 2, 1_000]) {
+        const found = yield* pageThrough(peer, limit, { isDue: true })
+        expect(sequencesIn(stores, found)).toEqual([[9], [], [2, 5]])
+      }
+      yield* peer.progress.failures.settle(stores[0]!, [9])
+      yield* node.progress.failures.retry(stores[1]!, [1])
+      expect(sequencesIn(stores, yield* pageThrough(peer, 10, { isDue: true }))).toEqual([[], [1], [2, 5]])
+    })
+  )
+
+  check("counts what a store has, without adding to it", ({ node }) =>
+    Effect.gen(function* () {
+      const storeId = freshStoreId()
+      yield* node.feeds.append(storeId, makeRecords(3))
+      expect(yield* node.progress.failures.record(storeId, [])).toBe(0)
+      yield* node.progress.failures.record(storeId, [makeFailure(1), makeFailure(3)])
+      expect(yield* node.progress.failures.record(storeId, [])).toBe(2)
+    })
+  )
+
   check("forgets what was settled, and passes over what isn't kept", ({ node, peer }) =>
     Effect.gen(function* () {
       const storeId = freshStoreId()
@@ -111,7 +187,7 @@ export const failures: Topic = (check) => {
       const all = stores.map(() => [1, 2, 10, 12])
       for (const limit of [1, 3, 1_000]) {
         expect(sequencesIn(stores, yield* pageThrough(peer, limit))).toEqual(all)
-        const own = yield* pageThrough(node, limit, stores[1])
+        const own = yield* pageThrough(node, limit, { storeId: stores[1] })
         expect(sequencesIn(stores, own)).toEqual([[], [1, 2, 10, 12], []])
         expect(own).toHaveLength(4)
       }

@@ -14,6 +14,11 @@ const createIndex: Schema["createIndex"] = (connection, table, name, columns) =>
       if (codeOf(error) !== "ER_DUP_KEYNAME") throw error
     })
 
+const addColumn: Schema["addColumn"] = (connection, table, definition) =>
+  sql`alter table ${table} add column ${definition}`.execute(connection).catch((error: unknown) => {
+    if (codeOf(error) !== "ER_DUP_FIELDNAME") throw error
+  })
+
 /** `Dialect.schema`. */
 export const schema: Schema = {
   columns: {
@@ -23,5 +28,6 @@ export const schema: Schema = {
     bytes16: "binary(16)",
     blob: sql`longblob`
   },
-  createIndex
+  createIndex,
+  addColumn
 }

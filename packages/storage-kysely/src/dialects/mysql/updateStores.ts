@@ -1,7 +1,6 @@
 import { type RawBuilder, sql } from "kysely"
-import { toBuffer, toNumber } from "../../database/values.ts"
-import type { BigInteger } from "../../schema/tables.ts"
-import type { LeaseCall, UpdateStores } from "../StoreUpdates.ts"
+import { toBuffer } from "../../database/values.ts"
+import { type CursorRow, type LeaseCall, toCursor, type UpdateStores } from "../StoreUpdates.ts"
 import { rowOfCall } from "../standardSql/rowOfCall.ts"
 
 const toRow = ({ processed, storeId, token }: LeaseCall, place: number) => sql`
@@ -23,8 +22,8 @@ export const updateStores: UpdateStores = ({ connection, tables }, calls, update
     .setIsolationLevel("read committed")
     .execute(async (transaction) => {
       const { set, where } = updateOf(rowOfCall(tables))
-      const { rows } = await sql<{ readonly place: number; readonly processed: BigInteger }>`
-        select w.place, s.processed from ${tableOf(calls.map(toRow))}
+      const { rows } = await sql<CursorRow & { readonly place: number }>`
+        select w.place, s.processed, s.replay_to, s.rewind_to from ${tableOf(calls.map(toRow))}
         straight_join ${tables.stores} as s on s.store_id = w.store_id
         where ${where} for update skip locked`.execute(transaction)
       if (rows.length > 0) {
@@ -32,5 +31,5 @@ export const updateStores: UpdateStores = ({ connection, tables }, calls, update
         await sql`update ${tableOf(locked)} straight_join ${tables.stores} as s on s.store_id = w.store_id
           set ${set}`.execute(transaction)
       }
-      return new Map(rows.map(({ place, processed }) => [place, toNumber(processed)]))
+      return new Map(rows.map((row) => [row.place, toCursor(row)]))
     })

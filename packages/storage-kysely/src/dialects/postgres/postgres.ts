@@ -39,7 +39,9 @@ export const postgres: Dialect = {
       bytes16: "bytea",
       blob: "bytea"
     },
-    createIndex: createIndexIfNotExists
+    createIndex: createIndexIfNotExists,
+    addColumn: (connection, table, definition) =>
+      sql`alter table ${table} add column if not exists ${definition}`.execute(connection)
   },
   writes: { insertNew: insertOnConflictDoNothing, upsert: upsertOnConflict, append, notify },
   acrossStores: { append: appendToStores, selectPages },

@@ -1,7 +1,5 @@
 import { sql } from "kysely"
-import { toNumber } from "../../database/values.ts"
-import type { BigInteger } from "../../schema/tables.ts"
-import type { LeaseCall, UpdateStores } from "../StoreUpdates.ts"
+import { type CursorRow, type LeaseCall, toCursor, type UpdateStores } from "../StoreUpdates.ts"
 import { rowOfCall } from "../standardSql/rowOfCall.ts"
 import { knownColumns, knownRow } from "./known.ts"
 
@@ -11,7 +9,7 @@ const jsonOf = (calls: ReadonlyArray<LeaseCall>): string =>
 /** `Dialect.updateStores`. The rows are locked first, and only those that nobody holds: so two of these can't wait for each other. */
 export const updateStores: UpdateStores = async ({ run, tables }, calls, updateOf) => {
   const { set, where } = updateOf(rowOfCall(tables))
-  const { rows } = await run(sql<{ readonly place: number; readonly processed: BigInteger }>`
+  const { rows } = await run(sql<CursorRow & { readonly place: number }>`
     with held as materialized (
       select s.id, w.* from (
         select (place - 1)::integer as place, t.w ->> 0 as store_id, t.w ->> 1 as token, ${knownColumns(sql`t.w`, 2)}
@@ -21,6 +19,6 @@ export const updateStores: UpdateStores = async ({ run, tables }, calls, updateO
         select id from ${tables.stores} as s where s.store_id = w.store_id and ${where} for no key update skip locked
       ) as s
     )
-    update ${tables.stores} as s set ${set} from held as w where s.id = w.id returning w.place, s.processed`)
-  return new Map(rows.map(({ place, processed }) => [place, toNumber(processed)]))
+    update ${tables.stores} as s set ${set} from held as w where s.id = w.id returning w.place, s.processed, s.replay_to, s.rewind_to`)
+  return new Map(rows.map((row) => [row.place, toCursor(row)]))
 }

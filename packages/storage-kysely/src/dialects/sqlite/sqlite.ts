@@ -19,6 +19,10 @@ export const sqlite: Dialect = {
   schema: {
     columns: { id: "integer", key: () => "text", text: "text", bytes16: "blob", blob: "blob" },
     createIndex: createIndexIfNotExists,
+    addColumn: (connection, table, definition) =>
+      sql`alter table ${table} add column ${definition}`.execute(connection).catch((error: unknown) => {
+        if (!/duplicate column name/i.test(String(error))) throw error
+      }),
     complete: async ({ connection, tables }, prefix) => {
       await sql`create trigger if not exists ${sql.id(`${prefix}move_head`)} after insert on ${tables.entries} begin
       update ${tables.stores} set head = new.sequence where id = new.store; end`.execute(connection)

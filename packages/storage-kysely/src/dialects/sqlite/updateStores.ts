@@ -1,7 +1,6 @@
 import { sql } from "kysely"
-import { toBuffer, toNumber } from "../../database/values.ts"
-import type { BigInteger } from "../../schema/tables.ts"
-import type { LeaseCall, UpdateStores } from "../StoreUpdates.ts"
+import { toBuffer } from "../../database/values.ts"
+import { type CursorRow, type LeaseCall, toCursor, type UpdateStores } from "../StoreUpdates.ts"
 import { rowOfCall } from "../standardSql/rowOfCall.ts"
 
 const noBytes = Buffer.alloc(16)
@@ -26,15 +25,15 @@ const pack = (calls: ReadonlyArray<LeaseCall>) => ({
 export const updateStores: UpdateStores = async ({ run, tables }, calls, updateOf) => {
   const { set, where } = updateOf(rowOfCall(tables))
   const { ids, remoteIds, rows: json } = pack(calls)
-  const { rows } = await run(sql<{ readonly store_id: string; readonly processed: BigInteger }>`
+  const { rows } = await run(sql<CursorRow & { readonly store_id: string }>`
     update ${tables.stores} as s set ${set} from (
       select value ->> 0 as store_id, value ->> 1 as token, value ->> 2 as known_sequence,
         substr(${ids}, key * 16 + 1, 16) as known_id,
         case when value ->> 3 then substr(${remoteIds}, key * 16 + 1, 16) end as known_remote_id
       from json_each(${json})
     ) as w
-    where s.store_id = w.store_id and ${where} returning store_id, processed`)
-  const cursors = new Map(rows.map(({ processed, store_id }) => [store_id, toNumber(processed)]))
+    where s.store_id = w.store_id and ${where} returning store_id, processed, replay_to, rewind_to`)
+  const cursors = new Map(rows.map((row) => [row.store_id, toCursor(row)]))
   return new Map(
     calls.flatMap(({ storeId }, index) => {
       const cursor = cursors.get(storeId)
