@@ -46,9 +46,13 @@ type Entry = { readonly id: Uint8Array; readonly event: string }
 
 /** Handlers that take their time and write down what they ran for. */
 const makeHandlers = (state: NodeState, recorder: Recorder) => {
-  const handled = ({ conflicts, entry, storeId }: Input) =>
-    Effect.gen(function* () {
-      yield* state.moving
+  const handled = ({ conflicts, entry, storeId }: Input) => {
+    const flunk = Effect.sync(() => {
+      recorder.record({ kind: "flunked", store: storeId, run: state.run, id: idOf(entry.id) })
+    })
+    return Effect.gen(function* () {
+      // The time of a handler runs out while its node stands still: the clock is that of the whole simulation.
+      yield* Effect.onInterrupt(state.moving, () => flunk)
       recorder.record({
         kind: "handled",
         store: storeId,
@@ -58,10 +62,11 @@ const makeHandlers = (state: NodeState, recorder: Recorder) => {
       })
       yield* state.delay
       if (entry.event !== "Failed" && entry.event !== "Hung") return
-      recorder.record({ kind: "flunked", store: storeId, run: state.run, id: idOf(entry.id) })
+      yield* flunk
       if (entry.event === "Failed") return yield* Effect.die(new Error("the handler fails"))
       return yield* Effect.never
     })
+  }
   const facts = EventLog.group(Facts, (group) =>
     group.handle("Added", handled).handle("Changed", handled).handle("Failed", handled).handle("Hung", handled)
   )

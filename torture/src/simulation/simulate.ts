@@ -30,6 +30,8 @@ const play = Effect.fnUntraced(function* (world: World, scenario: Scenario) {
 const settle = Effect.fnUntraced(function* (world: World) {
   yield* world.heal
   for (let seconds = 0; seconds < 120 && !(yield* world.isAtRest); seconds++) yield* TestClock.adjust("1 second")
+  yield* world.retryFailures
+  for (let seconds = 0; seconds < 120 && (yield* world.hasRetries); seconds++) yield* TestClock.adjust("1 second")
   // What nobody asked for would come now.
   yield* TestClock.adjust("6 seconds")
 })

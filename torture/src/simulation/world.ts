@@ -23,6 +23,10 @@ export interface World {
   readonly heal: Effect.Effect<void>
   /** Whether every device sent and got everything, and everything was handled. */
   readonly isAtRest: Effect.Effect<boolean>
+  /** Has everything tried again whose handler failed. */
+  readonly retryFailures: Effect.Effect<void>
+  /** Whether something still is to be tried again. */
+  readonly hasRetries: Effect.Effect<boolean>
   readonly outcome: Effect.Effect<Outcome>
 }
 
@@ -190,6 +194,15 @@ class SimulatedWorld implements World {
     }
     return true
   })
+
+  readonly retryFailures: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.asVoid(Effect.orDie(this.nodes.find((node) => node !== undefined)!.server.retryFailures({})))
+  )
+
+  readonly hasRetries: Effect.Effect<boolean> = Effect.map(
+    Effect.suspend(() => Effect.orDie(this.failures.list({ isDue: true, limit: 1 }))),
+    ({ length }) => length > 0
+  )
 
   readonly outcome: Effect.Effect<Outcome> = Effect.gen({ self: this }, function* () {
     const feeds = new Map<string, ReadonlyArray<StoredEntry>>()
