@@ -15,6 +15,7 @@ export const members = [
   "StoreProgress.behind",
   "StoreProgress.lease",
   "StoreProgress.advance",
+  "StoreProgress.failures",
   "StoreProgress.cursors",
   "StoreProgress.raiseCutoffs",
   "Registry.resolve"

@@ -2,6 +2,7 @@ import { type Backend, EventLogServerStoreRegistryError, StorageError } from "@e
 import {
   compareAll,
   EventLogServerStoreRegistry,
+  type Failures,
   FeedAdmin,
   FeedStore,
   type KnownEntry,
@@ -58,6 +59,16 @@ const feedStore = (node: NodeState, store: FeedStore["Service"]): FeedStore["Ser
     )
 })
 
+const troubledFailures = (node: NodeState, failures: Failures): Failures => {
+  const asked = <A>(call: Effect.Effect<A, StorageError>) => troubled(node, "StoreProgress.failures", call, away)
+  return {
+    record: (...args) => asked(failures.record(...args)),
+    list: (...args) => asked(failures.list(...args)),
+    retry: (...args) => asked(failures.retry(...args)),
+    settle: (...args) => asked(failures.settle(...args))
+  }
+}
+
 const storeProgress = (
   node: NodeState,
   leases: Leases,
@@ -80,7 +91,7 @@ const storeProgress = (
     cursors: (storeIds) => troubled(node, "StoreProgress.cursors", cursors(storeIds), away),
     behind: (...args) => troubled(node, "StoreProgress.behind", behind(...args), away),
     raiseCutoffs: (...args) => troubled(node, "StoreProgress.raiseCutoffs", raiseCutoffs(...args), away),
-    failures,
+    failures: troubledFailures(node, failures),
     rewind
   }
 }
