@@ -50,9 +50,8 @@ const makeHandlers = (state: NodeState, recorder: Recorder) => {
     const flunk = Effect.sync(() => {
       recorder.record({ kind: "flunked", store: storeId, run: state.run, id: idOf(entry.id) })
     })
-    return Effect.gen(function* () {
-      // The time of a handler runs out while its node stands still: the clock is that of the whole simulation.
-      yield* Effect.onInterrupt(state.moving, () => flunk)
+    const handle = Effect.gen(function* () {
+      yield* state.moving
       recorder.record({
         kind: "handled",
         store: storeId,
@@ -66,6 +65,8 @@ const makeHandlers = (state: NodeState, recorder: Recorder) => {
       if (entry.event === "Failed") return yield* Effect.die(new Error("the handler fails"))
       return yield* Effect.never
     })
+    // The time of a handler runs out while its node stands still: the clock is that of the whole simulation.
+    return Effect.onInterrupt(handle, () => flunk)
   }
   const facts = EventLog.group(Facts, (group) =>
     group.handle("Added", handled).handle("Changed", handled).handle("Failed", handled).handle("Hung", handled)
