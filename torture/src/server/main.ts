@@ -16,7 +16,8 @@ if (open === undefined) throw new Error(`There is no storage ${settings.storage}
 const storage = await open(settings.address, settings.isTransactional)
 const log = makeHandlerLog(settings)
 let server = createServer(storage, log)
-await server.ready()
+// The backend is open then. Whether the storage answers just now is no reason not to start: what is away comes back.
+await server.stats()
 const sockets = await openWebSockets(settings.port, () => server)
 
 const readAll = async (storeId: string): Promise<Answer<"read">> => {

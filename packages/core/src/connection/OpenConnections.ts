@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { Limits } from "../wire/limits.ts"
 import type { Connection } from "./Connection.ts"
+import type { ConnectionDetails } from "./CurrentConnection.ts"
 import { Door } from "./Door.ts"
 
 /** The sockets of this process, by what is to be done about them. A closed one counts until it is gone. */
@@ -14,15 +15,14 @@ export class OpenConnections {
   readonly #unproved = new Set<Connection>()
   readonly #byAddress = new Map<string, number>()
   /** Where those wait that are to be opened. */
-  readonly door: Door
+  readonly #door: Door
   #whenEmpty: Array<() => void> = []
-  /** Whether nobody is to be let in any more, and so nobody is to wait for it. */
-  isClosed = false
+  #isClosed = false
 
   constructor(limits: Limits) {
     this.#limits = limits
-    this.door = new Door(() =>
-      this.isClosed ? Number.POSITIVE_INFINITY : limits.maxUnprovedConnections - this.#unproved.size
+    this.#door = new Door(() =>
+      this.#isClosed ? Number.POSITIVE_INFINITY : limits.maxUnprovedConnections - this.#unproved.size
     )
   }
 
@@ -30,19 +30,40 @@ export class OpenConnections {
     return this.live.size + this.#closing.size
   }
 
+  /** Whether nobody is let in any more, and so nobody waits for it. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   get isFull(): boolean {
-    return this.size + this.door.size >= this.#limits.maxConnections
+    return this.size + this.#door.size >= this.#limits.maxConnections
   }
 
   isFullFor(address: string | undefined): boolean {
     return address !== undefined && (this.#byAddress.get(address) ?? 0) >= this.#limits.maxConnectionsPerAddress
   }
 
+  /** Waits until there is a place for a connection that is to be opened. It counts as one of its address meanwhile. */
+  enter({ remoteAddress }: Pick<ConnectionDetails, "remoteAddress">): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#count(remoteAddress, 1)
+      return Effect.ensuring(
+        this.#door.passed,
+        Effect.sync(() => this.#count(remoteAddress, -1))
+      )
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#door.open()
+  }
+
   add(connection: Connection): void {
     this.live.add(connection)
-    this.#count(connection, 1)
+    this.#count(connection.details.remoteAddress, 1)
     if (!connection.account.isTrusted) this.#unproved.add(connection)
-    this.door.arrived()
+    this.#door.arrived()
   }
 
   trust(connection: Connection, isTrusted: boolean): void {
@@ -61,13 +82,13 @@ export class OpenConnections {
     this.live.delete(connection)
     this.#forget(connection)
     if (!this.#closing.delete(connection)) return
-    this.#count(connection, -1)
+    this.#count(connection.details.remoteAddress, -1)
     if (this.size === 0) for (const resume of this.#whenEmpty.splice(0)) resume()
   }
 
   /**
-   * Closes the oldest of those that have proved no key while there are too many: a device would have proved its own. Nobody is
-   * there for whom that is needed but who was opened without passing the door.
+   * Closes the oldest of those that have proved no key while there are too many: a device would have proved its own. There are
+   * too many only where connections are opened that didn't wait for a place.
    */
   makeRoom(): void {
     for (const connection of this.#unproved) {
@@ -85,18 +106,18 @@ export class OpenConnections {
   }
 
   /**
-   * Lets in who waits at the door, and makes room for them: those that were opened up to `openedAt` and owe a proof that they
-   * did not begin with are closed, one for each that waits.
+   * Makes room for those who wait to be opened, and lets them in: of those that were opened up to `openedAt` and have begun no
+   * proof one is closed for each that waits.
    */
   letIn(openedAt: number): void {
-    let wanted = this.door.size
+    let wanted = this.#door.size
     for (const connection of this.#unproved) {
       if (wanted === 0 || connection.openedAt > openedAt) break
       if (!connection.isIdle) continue
       wanted--
       connection.close(1013, "No key was proved while others wait")
     }
-    this.door.expectNobody()
+    this.#door.expectNobody()
   }
 
   /** Ends the sockets that were closed up to `endedAt`. */
@@ -117,10 +138,10 @@ export class OpenConnections {
 
   /** It has proved a key, or never will. */
   #forget(connection: Connection): void {
-    if (this.#unproved.delete(connection)) this.door.open()
+    if (this.#unproved.delete(connection)) this.#door.open()
   }
 
-  #count({ details: { remoteAddress } }: Connection, change: 1 | -1): void {
+  #count(remoteAddress: string | undefined, change: 1 | -1): void {
     if (remoteAddress === undefined) return
     const count = (this.#byAddress.get(remoteAddress) ?? 0) + change
     if (count === 0) this.#byAddress.delete(remoteAddress)

@@ -137,7 +137,6 @@ export const layerConnections = (
       const rejected = Object.fromEntries(ErrorCode.literals.map((code) => [code, 0])) as Record<ErrorCode, number>
       let nextId = 1
       const comeback = new Comeback(options.reconnectsPerSecond, yield* Random.Random)
-      let isClosing = false
       /** Connections that this process had when it began to close. */
       let lost = 0
 
@@ -177,14 +176,16 @@ export const layerConnections = (
       }
 
       const refusal = ({ remoteAddress }: ConnectionInfo): RefusalStatus | undefined => {
-        if (isClosing || open.isFull) return 503
+        if (open.isClosed || open.isFull) return 503
         return open.isFullFor(remoteAddress) ? 429 : undefined
       }
 
       const admission = (info: ConnectionInfo) =>
         Effect.suspend(() => {
           const status = refusal(info)
-          return status === undefined ? Effect.map(open.door.passed, () => refusal(info)) : Effect.succeed(status)
+          // Who asks for no upgrade wants to know why it isn't let in, and needs no place.
+          if (status !== undefined || info.headers.upgrade === undefined) return Effect.succeed(status)
+          return Effect.map(open.enter(info), () => refusal(info))
         })
 
       const connect = (transport: Transport, info: ConnectionInfo, name: ProtocolName): TransportListener => {
@@ -193,7 +194,7 @@ export const layerConnections = (
         const status = refusal(info)
         open.add(connection)
         count()
-        if (isClosing) connection.close(1012, comeback.reason(restarting, lost))
+        if (open.isClosed) connection.close(1012, comeback.reason(restarting, lost))
         else if (status !== undefined) connection.close(1013, "Too many connections")
         else connection.open()
         open.makeRoom()
@@ -253,9 +254,7 @@ export const layerConnections = (
       )
 
       const drain = Effect.gen(function* () {
-        isClosing = true
-        open.isClosed = true
-        open.door.open()
+        open.close()
         const connections = [...open.live]
         lost = Math.max(lost, connections.length)
         yield* Effect.forEach(
@@ -314,7 +313,7 @@ export const layerConnections = (
         revoke,
         recheck,
         drain,
-        isDraining: () => isClosing,
+        isDraining: () => open.isClosed,
         stats: () => ({
           connections: open.live.size,
           subscriptions: subscriptionCount(),

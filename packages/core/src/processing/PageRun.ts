@@ -1,4 +1,4 @@
-import { Clock, Data, Effect, Metric } from "effect"
+import { Clock, Data, Effect } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { FeedEntry, FeedStore, KnownEntry } from "../backend/FeedStore.ts"
 import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
@@ -8,13 +8,18 @@ import type { View } from "../continuity/continuity.ts"
 import { isTraced, withSpan } from "../tracing/withSpan.ts"
 import { entryBytes } from "../wire/fields.ts"
 import { entryCost } from "../wire/limits.ts"
+import type { Attempts } from "./Attempts.ts"
 import { type Conflicts, conflictsOf, type PassedIds } from "./conflicts.ts"
 import type { SavedCursor } from "./cursorSaver.ts"
-import { type FailedRun, type FailureReports, isForGood, TooManyConflictsError, toFailure } from "./failures.ts"
-import { type HandlerCall, type Handlers, passed, type Run } from "./handlers.ts"
-import { handlerRetries } from "./metrics.ts"
-import type { ResolvedProcessingOptions, ResolvedRetryPolicy } from "./options.ts"
-import { backOff } from "./patience.ts"
+import {
+  type FailedRun,
+  type FailureReports,
+  keepFailure,
+  TooManyConflictsError,
+  type TooManyFailuresError
+} from "./failures.ts"
+import { type HandlerCall, type Handlers, passed, type Run, waited } from "./handlers.ts"
+import type { ResolvedProcessingOptions } from "./options.ts"
 import type { Turn } from "./turns.ts"
 import type { Arrivals } from "./waiting.ts"
 
@@ -44,16 +49,10 @@ export interface Holding {
   readonly failures: Failures
   /** Up to this sequence handlers see entries again. */
   readonly replayTo: number
-  /** How often handlers failed whose entries are to be tried again, by sequence. */
-  readonly attempts: Map<number, number>
+  readonly attempts: Attempts
   /** Handlers that ran out of time in a transaction, which was undone, by sequence: they don't run again. */
   readonly timedOut: Map<number, Run>
 }
-
-/** An entry failed for good, and the store has as many failures already as are kept. */
-export class TooManyFailuresError extends Data.TaggedError("TooManyFailuresError")<{
-  readonly failures: number
-}> {}
 
 type Moving = LeaseLostError | FeedLostError
 
@@ -210,44 +209,18 @@ export class PageRun {
 
   /** Waits until a handler that failed may be tried again; or keeps the failure, so that the entry is passed. */
   #seeTo(failed: FailedRun): Effect.Effect<void, TooManyFailuresError> {
-    const { failures, means, storeId, turn } = this.#holding
+    const { attempts, failures, means, storeId, turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
-      if (this.#isTriedAgain(failed)) return yield* this.#pauseBeforeNext(failed)
-      const tooMany = yield* turn.patiently(
-        this.#keepIn(
-          {
-            record: (kept) => failures.record(storeId, kept),
-            settle: (sequences) => failures.settle(storeId, sequences)
-          },
-          failed
-        )
-      )
+      if (attempts.isTriedAgain(failed)) return yield* attempts.pause(failed, this.#slow)
+      const ofStore: Within["failures"] = {
+        record: (kept) => failures.record(storeId, kept),
+        settle: (sequences) => failures.settle(storeId, sequences)
+      }
+      const tooMany = yield* turn.patiently(keepFailure(ofStore, failed, means.options.maxFailures))
       if (tooMany !== undefined) return yield* tooMany
       yield* means.reports.report(storeId, failed)
       this.#ran(failed.feedEntry)
     })
-  }
-
-  /** Counts a failure, and tells whether its handler is tried again. */
-  #isTriedAgain(failed: FailedRun): boolean {
-    const { attempts, means } = this.#holding
-    const { entry, remoteSequence } = failed.feedEntry
-    const count = (attempts.get(remoteSequence) ?? 0) + 1
-    if (isForGood(failed) || count >= policyOf(means, entry.event).attempts) return false
-    attempts.set(remoteSequence, count)
-    return true
-  }
-
-  /** Lets others have their turns until a handler is tried again. */
-  #pauseBeforeNext({ cause, feedEntry: { entry, remoteSequence } }: FailedRun): Effect.Effect<void> {
-    const { attempts, means } = this.#holding
-    const { backoff } = policyOf(means, entry.event)
-    return Effect.logDebug("An event handler failed, and is tried again", cause).pipe(
-      Effect.exit,
-      Effect.andThen(Metric.update(handlerRetries, 1)),
-      Effect.andThen(this.#slow),
-      Effect.andThen(Effect.suspend(() => backOff(backoff, (attempts.get(remoteSequence) ?? 1) - 1)))
-    )
   }
 
   #ran({ entry, remoteSequence }: FeedEntry): void {
@@ -272,7 +245,7 @@ export class PageRun {
    * meanwhile: as many such handlers as the app's pool has connections hold up everybody who needs one.
    */
   #runTransactions(transaction: NonNullable<Lease["transaction"]>): Effect.Effect<void, Moving | TooManyFailuresError> {
-    const { turn } = this.#holding
+    const { attempts, turn } = this.#holding
     return Effect.gen({ self: this }, function* () {
       for (let done = this.#start; done < this.#end; ) {
         yield* turn.begin
@@ -280,7 +253,7 @@ export class PageRun {
         done += some.committed.length
         yield* this.#committed(some.committed)
         if (some.tooMany !== undefined) return yield* some.tooMany
-        if (some.failed !== undefined) yield* this.#pauseBeforeNext(some.failed)
+        if (some.failed !== undefined) yield* attempts.pause(some.failed, this.#slow)
       }
     })
   }
@@ -348,7 +321,7 @@ export class PageRun {
     failed: FailedRun,
     some: Committed
   ): Effect.Effect<boolean, StorageError | SpoiledError> {
-    const { timedOut } = this.#holding
+    const { attempts, means, timedOut } = this.#holding
     const { remoteSequence } = failed.feedEntry
     return Effect.suspend((): Effect.Effect<boolean, StorageError | SpoiledError> => {
       if (failed.reason === "TimedOut" && !timedOut.has(remoteSequence)) {
@@ -356,27 +329,14 @@ export class PageRun {
         some.committed = []
         return Effect.fail(new SpoiledError())
       }
-      if (this.#isTriedAgain(failed)) {
+      if (attempts.isTriedAgain(failed)) {
         some.failed = failed
         return Effect.succeed(false)
       }
-      return Effect.map(this.#keepIn(failures, failed), (tooMany) => {
+      return Effect.map(keepFailure(failures, failed, means.options.maxFailures), (tooMany) => {
         some.tooMany = tooMany
         return tooMany === undefined
       })
-    })
-  }
-
-  /** Keeps a failure, unless the store has too many. */
-  #keepIn(
-    failures: Within["failures"],
-    failed: FailedRun
-  ): Effect.Effect<TooManyFailuresError | undefined, StorageError> {
-    return Effect.gen({ self: this }, function* () {
-      const kept = yield* failures.record([toFailure(failed)])
-      if (kept <= this.#holding.means.options.maxFailures) return undefined
-      yield* failures.settle([failed.feedEntry.remoteSequence])
-      return new TooManyFailuresError({ failures: kept - 1 })
     })
   }
 
@@ -401,7 +361,7 @@ export class PageRun {
   #settled(sequence: number): void {
     const { attempts, means, timedOut } = this.#holding
     means.counts.processed++
-    if (attempts.size > 0) attempts.delete(sequence)
+    attempts.forget(sequence)
     timedOut.delete(sequence)
   }
 
@@ -428,13 +388,6 @@ export class PageRun {
     return bytes
   }
 }
-
-const policyOf = ({ options: { retry } }: Means, event: string): ResolvedRetryPolicy =>
-  retry.events.get(event) ?? retry.all
-
-/** Waits for a handler, unless that isn't to be done any more. */
-const waited = <E>(run: Run | Effect.Effect<Run, E>): Effect.Effect<Run, E> =>
-  Effect.isEffect(run) ? run : Effect.succeed(run)
 
 /** An entry, and what became of its handler. */
 interface Ran {

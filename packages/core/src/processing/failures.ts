@@ -1,8 +1,9 @@
 import { Cause, Data, Effect, Formatter, Metric } from "effect"
 import type { EventJournal } from "effect/eventlog"
 import type { Author, FeedEntry } from "../backend/FeedStore.ts"
+import type { StorageError } from "../backend/StorageError.ts"
 import type { StoreId } from "../backend/StoreId.ts"
-import type { Failure, FailureReason } from "../backend/StoreProgress.ts"
+import type { Failure, FailureReason, Within } from "../backend/StoreProgress.ts"
 import { callContained } from "../containment/callContained.ts"
 import type { LogQuota } from "../containment/logQuota.ts"
 import { handlerFailures } from "./metrics.ts"
@@ -125,6 +126,23 @@ export const toFailure = ({ error, feedEntry: { author, entry, remoteSequence },
   author,
   reason,
   message: messageOf(error)
+})
+
+/** An entry failed for good, and the store has as many failures already as are kept. */
+export class TooManyFailuresError extends Data.TaggedError("TooManyFailuresError")<{
+  readonly failures: number
+}> {}
+
+/** Keeps a failure among those of its store, unless there are too many. */
+export const keepFailure = Effect.fnUntraced(function* (
+  failures: Within["failures"],
+  failed: FailedRun,
+  maxFailures: number
+): Effect.fn.Return<TooManyFailuresError | undefined, StorageError> {
+  const kept = yield* failures.record([toFailure(failed)])
+  if (kept <= maxFailures) return undefined
+  yield* failures.settle([failed.feedEntry.remoteSequence])
+  return new TooManyFailuresError({ failures: kept - 1 })
 })
 
 /** Tells of entries whose handlers failed. */

@@ -109,6 +109,10 @@ export interface Handlers {
   readonly run: <E>(entry: FeedEntry, conflicts: Conflicts, call: HandlerCall<E>) => Run | Effect.Effect<Run, E>
 }
 
+/** Waits for a handler, unless that isn't to be done any more. */
+export const waited = <E>(run: Run | Effect.Effect<Run, E>): Effect.Effect<Run, E> =>
+  Effect.isEffect(run) ? run : Effect.succeed(run)
+
 /** An entry that no handler has to see, or one whose handler has nothing to be told of. */
 export const passed: Run = { failed: undefined, settle: undefined }
 

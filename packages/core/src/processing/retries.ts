@@ -2,9 +2,9 @@ import { Data, Effect } from "effect"
 import type { FeedEntry } from "../backend/FeedStore.ts"
 import type { FeedLostError, StorageError, StoreErasedError } from "../backend/StorageError.ts"
 import type { KeptFailure, Lease, LeaseLostError } from "../backend/StoreProgress.ts"
-import { conflictsOf } from "./conflicts.ts"
+import { type Conflicts, conflictsOf } from "./conflicts.ts"
 import { awaitsDeploy, type FailedRun, toFailure } from "./failures.ts"
-import type { HandlerCall, Run } from "./handlers.ts"
+import { type HandlerCall, type Run, waited } from "./handlers.ts"
 import type { Holding } from "./PageRun.ts"
 
 /** Failures that are listed at a time. */
@@ -93,7 +93,7 @@ const retryInTransaction = (
   holding: Holding,
   transaction: NonNullable<Lease["transaction"]>,
   entry: FeedEntry,
-  conflicts: Parameters<Holding["means"]["handlers"]["run"]>[1]
+  conflicts: Conflicts
 ): Effect.Effect<Run, Moving> =>
   Effect.suspend(() => {
     let run: Run | undefined
@@ -117,6 +117,3 @@ const callOf = ({ storeId, turn }: Holding): HandlerCall<never> => ({
   direct: undefined,
   slow: turn.end
 })
-
-const waited = <E>(run: Run | Effect.Effect<Run, E>): Effect.Effect<Run, E> =>
-  Effect.isEffect(run) ? run : Effect.succeed(run)

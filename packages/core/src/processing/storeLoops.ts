@@ -6,10 +6,12 @@ import type { StoreId } from "../backend/StoreId.ts"
 import type { Lease, LeaseLostError, StoreProgress } from "../backend/StoreProgress.ts"
 import { runDetached } from "../containment/runDetached.ts"
 import type { View } from "../continuity/continuity.ts"
+import { Attempts } from "./Attempts.ts"
 import { PassedIds } from "./conflicts.ts"
 import type { CursorSaver } from "./cursorSaver.ts"
+import type { TooManyFailuresError } from "./failures.ts"
 import { processingStores } from "./metrics.ts"
-import { type Holding, type Means, PageRun, type TooManyFailuresError } from "./PageRun.ts"
+import { type Holding, type Means, PageRun } from "./PageRun.ts"
 import { backOff, type Patiently } from "./patience.ts"
 import { retryDue } from "./retries.ts"
 import { rewind } from "./rewinding.ts"
@@ -244,7 +246,7 @@ class StoreLoop {
       remoteId,
       ids: new PassedIds(feeds, storeId, lease.cursor),
       failures: this.#environment.progress.failures,
-      attempts: new Map(),
+      attempts: new Attempts(this.#environment.options.retry),
       replayTo: lease.replayTo,
       timedOut: new Map()
     }

@@ -1,7 +1,9 @@
 import { Effect, Exit, Option, type Scope } from "effect"
 import { type HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Socket } from "effect/socket"
+import type { ConnectionInfo } from "../connection/connections.ts"
 import type { ProtocolName } from "../connection/protocol.ts"
+import { upgradeRequired } from "../wire/messages.ts"
 import { EventLogServerUnencrypted } from "./EventLogServerUnencrypted.ts"
 import { makeHandler } from "./makeHandler.ts"
 import { type AllowedOrigins, isOriginAllowed } from "./origin.ts"
@@ -28,6 +30,30 @@ export interface HttpHandlerOptions {
 const protocolOf = ({ url }: HttpServerRequest.HttpServerRequest): ProtocolName =>
   /^[^?#]*\/rpc(?:$|[?#])/.test(url) ? "rpc" : "eventlog"
 
+const asksForWebSocket = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
+  headers.upgrade?.toLowerCase() === "websocket"
+
+const notUpgraded = HttpServerResponse.text(upgradeRequired, {
+  status: 426,
+  headers: { connection: "upgrade", upgrade: "websocket" }
+})
+
+/** Who connects, or the response to a page that may not, and to whom nobody knows. */
+const identify = (
+  request: HttpServerRequest.HttpServerRequest,
+  { allowedOrigins, authenticate }: HttpHandlerOptions
+): Effect.Effect<ConnectionInfo | HttpServerResponse.HttpServerResponse> => {
+  const { headers } = request
+  if (!isOriginAllowed({ origin: headers.origin, host: headers.host }, allowedOrigins)) {
+    return Effect.succeed(HttpServerResponse.text("This origin may not connect", { status: 403 }))
+  }
+  return Effect.map(Effect.exit(authenticate?.(request) ?? Effect.succeed(undefined)), (principal) =>
+    Exit.isFailure(principal)
+      ? HttpServerResponse.text("Not authenticated", { status: 401 })
+      : { remoteAddress: Option.getOrUndefined(request.remoteAddress), headers, principal: principal.value }
+  )
+}
+
 /** `makeHandlerHttp` with options. */
 export const makeHandlerHttpWith = (
   options: HttpHandlerOptions
@@ -41,19 +67,12 @@ export const makeHandlerHttpWith = (
       if (!endpoints.some((endpoint) => endpoint.protocol === protocol)) {
         return HttpServerResponse.text("This server doesn't speak that", { status: 404 })
       }
-      const { host, origin } = request.headers
-      if (!isOriginAllowed({ origin, host }, options.allowedOrigins)) {
-        return HttpServerResponse.text("This origin may not connect", { status: 403 })
-      }
-      const principal = yield* Effect.exit(options.authenticate?.(request) ?? Effect.succeed(undefined))
-      if (Exit.isFailure(principal)) return HttpServerResponse.text("Not authenticated", { status: 401 })
-      const info = {
-        remoteAddress: Option.getOrUndefined(request.remoteAddress),
-        headers: request.headers,
-        principal: principal.value
-      }
+      const info = yield* identify(request, options)
+      if (HttpServerResponse.isHttpServerResponse(info)) return info
       const refusal = yield* admit(info)
       if (refusal !== undefined) return HttpServerResponse.empty({ status: refusal })
+      // Told last, so that a client whose websocket is refused can ask without one for what.
+      if (!asksForWebSocket(request)) return notUpgraded
       const socket = yield* request.upgrade
       yield* handler(socket, info, protocol)
       return HttpServerResponse.empty()

@@ -6,7 +6,7 @@ import { expect } from "vitest"
 import type { RefusalStatus } from "../../src/connection/connections.ts"
 import { makeScene, type Scene, type SceneOptions } from "./harness.ts"
 
-const info = { remoteAddress: undefined, headers: {}, principal: undefined }
+const info = { remoteAddress: "192.0.2.1", headers: { upgrade: "websocket" }, principal: undefined }
 
 const rest = Effect.forEach(Array.from({ length: 50 }), () => Effect.yieldNow, { discard: true })
 
@@ -85,6 +85,27 @@ describe("a connection that is to be opened while too many prove no key", () => 
       expect(first.closes).toEqual([])
       expect(second.closes).toMatchObject([{ code: 1013, reason: "No key was proved while others wait" }])
       expect(told).toEqual([["a", undefined]])
+    })
+  )
+
+  it.effect("is told at once where it asks for no upgrade, and takes no place", () =>
+    Effect.gen(function* () {
+      const scene = yield* makeScene({ sessionAuth: "required", limits: { maxUnprovedConnections: 1 } })
+      const curious = { ...info, headers: {} }
+      expect([yield* scene.server.admit(curious), yield* scene.server.admit(curious)]).toEqual([undefined, undefined])
+      expect(yield* scene.server.admit(info)).toBeUndefined()
+      expect(yield* scene.server.admit(curious)).toBeUndefined()
+    })
+  )
+
+  it.effect("counts as one of its address while it waits", () =>
+    Effect.gen(function* () {
+      const { ask, scene, told } = yield* makeFullScene({ limits: { maxConnectionsPerAddress: 1 } })
+      yield* ask("a")
+      yield* ask("b")
+      yield* rest
+      expect(told).toEqual([["b", 429]])
+      expect(yield* scene.server.admit({ ...info, headers: {}, remoteAddress: "192.0.2.2" })).toBeUndefined()
     })
   )
 

@@ -17,6 +17,7 @@ import {
 } from "../../src/effect.ts"
 import { memoryBackend } from "../../src/index.ts"
 import type { ServerOptions } from "../../src/server/options.ts"
+import { upgradeRequired } from "../../src/wire/messages.ts"
 
 const storeId = StoreId.make("store")
 const windowBytes = 16 * 1024
@@ -121,6 +122,19 @@ describe("makeHandlerHttp", () => {
     await withHttpServer(async ({ url }) => {
       expect(await refusal(url, { "x-user": "mallory" })).toBe(401)
       expect(await refusal(url, { origin: "https://elsewhere.example" })).toBe(403)
+    })
+  })
+
+  it("refuses a plain GET as it would refuse the upgrade, so that a client can find out why", async () => {
+    await withHttpServer(async ({ url }) => {
+      const get = (headers: Record<string, string>) => fetch(url.replace("ws:", "http:"), { headers })
+      expect((await get({ "x-user": "mallory" })).status).toBe(401)
+      const answer = await get({})
+      expect([answer.status, answer.headers.get("upgrade"), await answer.text()]).toEqual([
+        426,
+        "websocket",
+        upgradeRequired
+      ])
     })
   })
 
